@@ -1,0 +1,30 @@
+# `make run` opens ktui on the samples, `make test` runs every test; both set the machine up first.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup run test lint check bench dev
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+setup: ## Debian packages, .venv, ktui (idempotent)
+	@scripts/setup.sh
+
+run: setup ## open ktui on sample_manifests/ with real Podman containers
+	@scripts/sample-image.sh
+	@$(BIN)/ktui --manifests sample_manifests
+
+test: setup ## every test, real Podman and a real terminal among them
+	@scripts/sample-image.sh
+	@$(BIN)/pytest
+
+lint: setup ## ruff, pyright, import contract
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports --no-timing
+
+check: lint test ## what CI runs
+
+bench: setup ## benchmarks against named peers (minutes; see docs/benchmarks.md)
+	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b; done
+
+dev: setup ## ktui with Textual's devtools (run `.venv/bin/textual console` in another terminal)
+	@$(BIN)/textual run --dev -c $(BIN)/ktui --manifests sample_manifests

@@ -1,0 +1,1 @@
+"""The embedded control plane: everything a cluster is, in one asyncio loop."""

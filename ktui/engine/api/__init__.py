@@ -1,0 +1,1 @@
+"""The API server: Kubernetes' REST semantics over the store, free of HTTP."""

@@ -1,0 +1,1 @@
+"""Built-in admission, one module a plugin."""

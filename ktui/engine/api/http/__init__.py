@@ -1,0 +1,1 @@
+"""The wire: REST over a unix socket."""

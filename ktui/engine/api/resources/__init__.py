@@ -1,0 +1,1 @@
+"""The declaration of each kind, one module an API group."""

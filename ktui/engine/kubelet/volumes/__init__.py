@@ -1,0 +1,1 @@
+"""Volumes, one module a type."""

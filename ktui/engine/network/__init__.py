@@ -1,0 +1,1 @@
+"""How pods reach each other."""

@@ -1,0 +1,1 @@
+"""Pure functions and plain types for Kubernetes things; imports nothing of ktui."""

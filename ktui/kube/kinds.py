@@ -1,0 +1,31 @@
+"""The resource types ktui's own parts work with; each one's behaviour is declared in `engine.api.resources`."""
+
+from __future__ import annotations
+
+from ktui.kube.resource import Resource
+
+BINDINGS = Resource("", "v1", "bindings", "Binding", True, "binding")
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, "configmap", ("cm",))
+EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, "namespace", ("ns",))
+NODES = Resource("", "v1", "nodes", "Node", False, "node", ("no",))
+PODS = Resource("", "v1", "pods", "Pod", True, "pod", ("po",), ("all",))
+SECRETS = Resource("", "v1", "secrets", "Secret", True, "secret")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, "serviceaccount", ("sa",))
+
+CONTROLLER_REVISIONS = Resource(
+    "apps", "v1", "controllerrevisions", "ControllerRevision", True, "controllerrevision"
+)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, "deployment", ("deploy",), ("all",))
+REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, "replicaset", ("rs",), ("all",))
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
+
+MANIFEST_FILES = Resource(
+    "ktui.dev", "v1alpha1", "manifestfiles", "ManifestFile", False, "manifestfile", ("mf",)
+)
+"""One file of the watched folder: what it brought, its state and its error."""
+SCHEDULING_DECISIONS = Resource(
+    "ktui.dev", "v1alpha1", "schedulingdecisions", "SchedulingDecision", True, "schedulingdecision"
+)
+"""The scheduler's last recorded decision on a pod, per node and plugin."""
