@@ -1,0 +1,93 @@
+"""What a kind is: one `Declaration` feeds the API, validation, tables, discovery and selectors.
+
+A kind's module in `engine.api.resources` builds its declarations and lists them; the registry collects them.
+All functions are pure: they get an object, leave it as it is, and return a new one or a list of errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from ktui.client.base import DeleteOptions
+from ktui.kube.errors import Cause
+from ktui.kube.resource import Object, Resource
+
+Cell: TypeAlias = str | int | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of `kubectl get` (`TableColumnDefinition` in meta/v1). Priority 1 is shown by `-o wide`."""
+
+    name: str
+    cell: Callable[[Object, datetime], Cell]
+    """The cell of an object at a moment (ages)."""
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Where the scale subresource finds replicas and selector (dotted paths, as in a CRD)."""
+
+    spec_replicas: str = ".spec.replicas"
+    status_replicas: str = ".status.replicas"
+    label_selector: str = ".spec.selector"
+
+
+def _unchanged(obj: Object) -> Object:
+    return obj
+
+
+def _unchanged_update(new: Object, old: Object) -> Object:
+    return new
+
+
+def _valid(obj: Object) -> list[Cause]:
+    return []
+
+
+def _valid_update(new: Object, old: Object) -> list[Cause]:
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """One kind, declared once."""
+
+    resource: Resource
+    schema: str
+    """Its definition in Kubernetes' OpenAPI: `io.k8s.api.core.v1.Pod`."""
+    columns: Sequence[Column]
+    default: Callable[[Object], Object] = _unchanged
+    """Fill in what Kubernetes defaults."""
+    prepare_create: Callable[[Object], Object] = _unchanged
+    """Drop what a client may not set at creation (status)."""
+    prepare_update: Callable[[Object, Object], Object] = _unchanged_update
+    """(new, old) -> new: keep what an update of the main resource may not change (status)."""
+    prepare_status: Callable[[Object, Object], Object] = _unchanged_update
+    """(new, old) -> old with new's status, for an update of the status subresource."""
+    validate_create: Callable[[Object], list[Cause]] = _valid
+    """Rules beyond the schema: names, quantities, cross-field checks. All errors, with field paths."""
+    validate_update: Callable[[Object, Object], list[Cause]] = _valid_update
+    """(new, old): immutable fields on top of validate_create, which is called too."""
+    has_status: bool = False
+    """Has a status subresource."""
+    has_generation: bool = False
+    """`metadata.generation` counts changes outside metadata and status."""
+    scale: Scale | None = None
+    selectable_fields: Mapping[str, Callable[[Object], str]] = field(
+        default_factory=dict[str, Callable[[Object], str]]
+    )
+    """Field selectors beyond metadata.name and metadata.namespace."""
+    grace_period: Callable[[Object, DeleteOptions], int] | None = None
+    """Kinds deleted gracefully (pods): the seconds between mark and removal. None: removed at once."""
+    orphans_by_default: bool = False
+    """A delete without propagation policy orphans dependents (only legacy kinds)."""
+    read_only: bool = False
+    """Kinds of group ktui.dev that only the engine writes."""
