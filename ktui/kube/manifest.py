@@ -368,9 +368,5 @@ def _plain(text: str, position: Position, path: str) -> Any:
     if _FLOAT.fullmatch(number):
         value = float(number)
         if not math.isinf(value):
-            return (
-                int(value)
-                if value.is_integer() and abs(value) < 2**53 and "e" not in number.lower()
-                else value
-            )
+            return int(value) if value.is_integer() and abs(value) < 1e21 else value
     return text
