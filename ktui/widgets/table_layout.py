@@ -1,0 +1,94 @@
+"""Where a table's columns go: pure arithmetic from the widest cells and the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+GUTTER = 2
+"""Cells left of the first column: mark and trouble."""
+GAP = 2
+_MAX_GAP = 6
+_SHRINK_TO = 22
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A column on the line: which one, where it starts, how wide it is."""
+
+    column: int
+    start: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """The shown columns from left to right."""
+
+    slots: Sequence[Slot]
+    width: int
+
+    def column_at(self, x: int) -> int | None:
+        """The column under a cell of the line (its gap counts as its own)."""
+        hit = None
+        for slot in self.slots:
+            if x >= slot.start:
+                hit = slot.column
+        return hit
+
+
+def lay_out(shown: Sequence[tuple[int, int]], room: int, *, fit: bool) -> TableLayout:
+    """Place `shown` (column, natural width) in `room` cells.
+
+    With `fit`, columns that don't fit are shortened from the widest down, to a readable minimum; what still does
+    not fit is scrolled to. Spare room goes into the gaps.
+    """
+    widths = [width for _, width in shown]
+    spare = room - GUTTER - sum(widths) - GAP * max(0, len(widths) - 1)
+    if spare < 0 and fit:
+        widths = _shrink(widths, -spare)
+        spare = 0
+    gap = GAP + min(_MAX_GAP - GAP, max(0, spare) // max(1, len(widths)))
+    slots: list[Slot] = []
+    x = GUTTER
+    for (column, _), width in zip(shown, widths, strict=True):
+        slots.append(Slot(column, x, width))
+        x += width + gap
+    return TableLayout(slots, max(0, x - gap))
+
+
+def _shrink(widths: list[int], excess: int) -> list[int]:
+    widths = list(widths)
+    while excess > 0:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        others = sorted((w for i, w in enumerate(widths) if i != widest), reverse=True)
+        floor = max(_SHRINK_TO, others[0] if others and others[0] < widths[widest] else widths[widest] - 1)
+        cut = min(excess, widths[widest] - floor)
+        if cut <= 0:
+            break
+        widths[widest] -= cut
+        excess -= cut
+    return widths
+
+
+def fit_cell(text: str, width: int, *, right: bool = False) -> str:
+    """`text` in exactly `width` cells; a name too long loses its middle (both ends tell
+    names apart), prose its end."""
+    if text.isascii():
+        size = len(text)
+        if size <= width:
+            return text.rjust(width) if right else text.ljust(width)
+        if width < 5:
+            return text[:width]
+        if " " in text:
+            return text[: width - 1] + _ELLIPSIS
+        tail = (width - 1) // 2
+        return text[: width - 1 - tail] + _ELLIPSIS + text[-tail:]
+    size = cell_len(text)
+    if size > width:
+        return set_cell_size(text, width - 1) + _ELLIPSIS if width > 1 else set_cell_size(text, width)
+    padding = " " * (width - size)
+    return padding + text if right else text + padding

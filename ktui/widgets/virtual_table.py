@@ -1,0 +1,504 @@
+"""A table that costs what is on the screen, not what is in it: Textual's line API over a `TableModel`.
+
+In: batches of row changes (`apply`) and the user's keys and mouse. Out: messages (a row chosen, the cursor moved,
+marks or the order changed). Only visible lines are rendered, rendered lines are cached, a batch repaints the
+lines it touched, and nothing is painted when nothing changed. The cursor belongs to a UID, not to a line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.timer import Timer
+
+from ktui.widgets.table_layout import GAP, GUTTER, TableLayout, fit_cell, lay_out
+from ktui.widgets.table_model import Column, Row, TableDelta, TableModel
+
+_FLASH_SECONDS = (0.5, 1.0)
+"""How long a changed cell is bright, and when it has faded."""
+_CACHED_LINES = 512
+
+
+class VirtualTable(ScrollView, can_focus=True):
+    """Rows of text with a cursor, marks and sorting."""
+
+    DEFAULT_CSS = """
+    VirtualTable {
+        background: $surface;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        & > .table--header { color: $text-muted; text-style: bold; }
+        & > .table--header-sorted { color: $text-accent; text-style: bold; }
+        & > .table--cursor { background: $primary 45%; }
+        &:focus > .table--cursor { background: $primary; color: $foreground; text-style: bold; }
+        & > .table--mark { background: $secondary 30%; }
+        & > .table--good { color: $text-success; }
+        & > .table--warn { color: $text-warning; }
+        & > .table--bad { color: $text-error; text-style: bold; }
+        & > .table--dim { color: $text-disabled; }
+        & > .table--accent { color: $text-accent; }
+        & > .table--flash { background: $warning 60%; }
+        & > .table--fade { background: $warning 25%; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header", "table--header-sorted", "table--cursor", "table--mark", "table--good", "table--warn",
+        "table--bad", "table--dim", "table--accent", "table--flash", "table--fade",
+    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False, group=Binding.Group("Move")),
+        Binding("up,k", "move(-1)", "Up", show=False, group=Binding.Group("Move")),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, group=Binding.Group("Move")),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, group=Binding.Group("Move")),
+        Binding("home,g", "jump(0)", "Top", show=False, group=Binding.Group("Move")),
+        Binding("end,G", "jump(-1)", "Bottom", show=False, group=Binding.Group("Move")),
+        Binding("right", "pan(1)", "Scroll right", show=False, group=Binding.Group("Move")),
+        Binding("left", "pan(-1)", "Scroll left", show=False, group=Binding.Group("Move")),
+        Binding("enter", "choose", "Open", show=False, group=Binding.Group("Move")),
+        Binding("space", "mark", "Mark", show=False, group=Binding.Group("Mark")),
+        Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, group=Binding.Group("Mark")),
+        Binding("shift+right", "sort_next(1)", "Sort next column", show=False, group=Binding.Group("Sort")),
+        Binding("shift+left", "sort_next(-1)", "Sort previous column", show=False, group=Binding.Group("Sort")),
+    ]
+
+    class RowChosen(Message):
+        """Enter or a double click on a row."""
+
+        def __init__(self, table: VirtualTable, row: Row) -> None:
+            super().__init__()
+            self.table = table
+            self.row = row
+
+        @property
+        def control(self) -> VirtualTable:
+            return self.table
+
+    class CursorMoved(Message):
+        """The cursor is on another row (None: there are no rows)."""
+
+        def __init__(self, table: VirtualTable, uid: str | None) -> None:
+            super().__init__()
+            self.table = table
+            self.uid = uid
+
+    class Changed(Message):
+        """Marks, order or width changed by the user."""
+
+    def __init__(
+        self,
+        model: TableModel | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+        id: str | None = None,  # noqa: A002 - Textual's own parameter name
+    ) -> None:
+        super().__init__(id=id)
+        self.model = TableModel() if model is None else model
+        self.wide = False
+        self._placeholder: tuple[str, ...] = ()
+        self._now = now
+        self._cursor_uid: str | None = None
+        self._cursor_index = 0
+        self._range_anchor: str | None = None
+        self._follows_top = True
+        self._layout = TableLayout((), 0)
+        self._lines: dict[tuple[object, ...], Strip] = {}
+        self._flashes: dict[str, dict[int, float]] = {}
+        self._flash_timer: Timer | None = None
+        self._tick_timer: Timer | None = None
+        self._painted: dict[int, tuple[str, ...]] = {}
+        self._tones: dict[str, Style] = {}
+
+    # -- content ---------------------------------------------------------------------------------------------
+
+    @property
+    def cursor_row(self) -> Row | None:
+        """The row under the cursor."""
+        return self.model.row_at(self._cursor_index) if len(self.model) else None
+
+    @property
+    def shown_columns(self) -> Sequence[int]:
+        """The indexes of the columns on the screen."""
+        return [i for i, column in enumerate(self.model.columns) if self.wide or column.priority == 0]
+
+    @property
+    def columns_layout(self) -> TableLayout:
+        """Where the shown columns are."""
+        return self._layout
+
+    def apply(self, upserts: Iterable[Row], deletes: Iterable[str] = ()) -> TableDelta:
+        """Take a batch of changes and repaint the lines they touch."""
+        before = list(self.model.widths)
+        delta = self.model.apply(upserts, deletes)
+        if not delta:
+            return delta
+        self._flash(delta)
+        if delta.moved or self.model.widths != before:
+            self.refresh_rows()
+        else:
+            for uid in delta.changed:
+                self._refresh_uid(uid)
+        return delta
+
+    def refresh_rows(self) -> None:
+        """Lay out and repaint after the model changed as a whole; the cursor stays with its row."""
+        if not self.is_mounted:
+            return
+        self._relayout()
+        on_screen = self._cursor_index - round(self.scroll_y)
+        index = None if self._cursor_uid is None else self.model.index_of(self._cursor_uid)
+        if index is None:
+            index = min(self._cursor_index, max(0, len(self.model) - 1))
+        if self._follows_top:
+            index = 0
+        self.virtual_size = Size(self._layout.width, len(self.model) + 1)
+        if 0 <= on_screen < self.page and not self._follows_top:
+            self.scroll_to(y=max(0, index - on_screen), animate=False, force=True)
+        self._set_cursor(index, reveal=False)
+        self.refresh()
+
+    def set_placeholder(self, text: str) -> None:
+        """What stands in the table's place while it has no rows."""
+        lines = tuple(text.splitlines())
+        if lines != self._placeholder:
+            self._placeholder = lines
+            if not len(self.model):
+                self.refresh()
+
+    def set_wide(self, wide: bool) -> None:
+        """Show or hide the columns with a priority."""
+        self.wide = wide
+        self.scroll_to(x=0, animate=False, force=True)
+        self.refresh_rows()
+        self.post_message(self.Changed())
+
+    def sort_by(self, column: int, descending: bool | None = None) -> None:
+        """Sort by a column; None flips the direction when it is the sort column already."""
+        if descending is None:
+            descending = not self.model.descending if column == self.model.sort_column else False
+        self.model.sort(column, descending)
+        self._lines.clear()
+        self.refresh_rows()
+        self._reveal()
+        self.post_message(self.Changed())
+
+    def move_to(self, uid: str) -> bool:
+        """Put the cursor on a row; False when it is not shown."""
+        index = self.model.index_of(uid)
+        if index is None:
+            return False
+        self._follows_top = False
+        self._set_cursor(index)
+        return True
+
+    def reset_cursor(self) -> None:
+        """Back to the top, where the cursor stays until the user moves it."""
+        self._cursor_uid = None
+        self._cursor_index = 0
+        self._range_anchor = None
+        self._follows_top = True
+        self._flashes.clear()
+        self.scroll_to(0, 0, animate=False, force=True)
+
+    def clear_marks(self) -> None:
+        self.model.marks.clear()
+        self.refresh()
+        self.post_message(self.Changed())
+
+    # -- keys and mouse --------------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> int:
+        """How many rows fit under the header."""
+        return max(1, self.scrollable_content_region.height - 1)
+
+    def action_move(self, step: int) -> None:
+        self._follows_top = False
+        self._set_cursor(self._cursor_index + step)
+
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * self.page)
+
+    def action_jump(self, index: int) -> None:
+        self._follows_top = index == 0
+        self._set_cursor(index if index >= 0 else len(self.model) - 1)
+
+    def action_pan(self, direction: int) -> None:
+        self.scroll_to(x=self.scroll_x + direction * 12, animate=False)
+
+    def action_choose(self) -> None:
+        row = self.cursor_row
+        if row is not None:
+            self.post_message(self.RowChosen(self, row))
+
+    def action_mark(self) -> None:
+        row = self.cursor_row
+        if row is None:
+            return
+        self.model.marks ^= {row.uid}
+        self._range_anchor = row.uid
+        self._refresh_index(self._cursor_index)
+        self.action_move(1)
+        self.post_message(self.Changed())
+
+    def action_mark_range(self) -> None:
+        """Mark from the last mark to the cursor."""
+        anchor = self.model.index_of(self._range_anchor) if self._range_anchor else None
+        if anchor is None:
+            self.action_mark()
+            return
+        low, high = sorted((anchor, self._cursor_index))
+        self.model.marks |= {self.model.row_at(index).uid for index in range(low, high + 1)}
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def action_sort_next(self, step: int) -> None:
+        shown = list(self.shown_columns)
+        if shown:
+            at = shown.index(self.model.sort_column) if self.model.sort_column in shown else 0
+            self.sort_by(shown[(at + step) % len(shown)], False)
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            column = self._layout.column_at(offset.x + round(self.scroll_x))
+            if column is not None:
+                self.sort_by(column)
+            return
+        index = offset.y - 1 + round(self.scroll_y)
+        if index >= len(self.model):
+            return
+        self._follows_top = False
+        self._set_cursor(index)
+        if event.ctrl or event.meta:
+            self.action_mark()
+        elif event.chain == 2:
+            self.action_choose()
+
+    # -- painting --------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._tick_timer = self.set_interval(1.0, self._tick, pause=True)
+        self._flash_timer = self.set_interval(0.25, self._fade, pause=True)
+        self.refresh_rows()
+
+    def on_focus(self) -> None:
+        self._tones.clear()
+        self._lines.clear()
+
+    def on_blur(self) -> None:
+        self._tones.clear()
+        self._lines.clear()
+
+    def on_resize(self) -> None:
+        self.refresh_rows()
+        self._reveal()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._lines.clear()
+        self._tones.clear()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        left = round(self.scroll_x)
+        base = self.rich_style
+        if y == 0:
+            return self._header().crop_extend(left, left + width, base)
+        index = y - 1 + round(self.scroll_y)
+        if index >= len(self.model):
+            self._painted.pop(y, None)
+            return Strip.blank(width, base) if len(self.model) else self._placeholder_line(y, width)
+        row = self.model.row_at(index)
+        live = self._live_texts(row)
+        self._painted[y] = live
+        at_cursor = index == self._cursor_index
+        flash = self._flash_levels(row.uid)
+        key = (row, live, at_cursor, self.has_focus, row.uid in self.model.marks, flash, width)
+        line = self._lines.get(key)
+        if line is None:
+            if len(self._lines) > _CACHED_LINES:
+                self._lines.clear()
+            line = self._lines[key] = self._row_line(row, live, at_cursor, dict(flash))
+        return line.crop_extend(left, left + width, base)
+
+    def _placeholder_line(self, y: int, width: int) -> Strip:
+        line = y - max(2, (self.page - len(self._placeholder)) // 3)
+        if not 0 <= line < len(self._placeholder):
+            return Strip.blank(width, self.rich_style)
+        style = self.rich_style + (self._style("header") if line else self._style("header-sorted"))
+        return Strip([Segment(self._placeholder[line].center(width), style)]).crop_extend(0, width, self.rich_style)
+
+    def _header(self) -> Strip:
+        plain = self.rich_style + self._style("header")
+        sorted_style = self.rich_style + self._style("header-sorted")
+        segments = [Segment(" " * GUTTER, plain)]
+        x = GUTTER
+        for slot in self._layout.slots:
+            column = self.model.columns[slot.column]
+            is_sorted = slot.column == self.model.sort_column
+            name = column.name.upper() + (("↓" if self.model.descending else "↑") if is_sorted else "")
+            text = " " * (slot.start - x) + (name.rjust(slot.width) if column.right else name.ljust(slot.width))
+            segments.append(Segment(text, sorted_style if is_sorted else plain))
+            x = slot.start + len(text) - (slot.start - x)
+        return Strip(segments)
+
+    def _row_line(self, row: Row, live: tuple[str, ...], at_cursor: bool, flash: dict[int, str]) -> Strip:
+        marked = row.uid in self.model.marks
+        base = self.rich_style
+        if marked:
+            base += self._style("mark")
+        if at_cursor:
+            base += self._style("cursor")
+        gutter = ("●" if marked else " ") + ("!" if row.trouble else " ")
+        segments = [Segment(gutter, base + self._style("bad") if row.trouble else base)]
+        x = GUTTER
+        lives = iter(live)
+        for slot in self._layout.slots:
+            column = self.model.columns[slot.column]
+            text = next(lives) if column.live is not None else row.cells[slot.column]
+            tone = column.tone(row, text)
+            style = base
+            if tone and not (at_cursor and self.has_focus and tone == "dim"):
+                style = base + (self._style(tone) if not at_cursor else self._on_cursor(tone))
+            if slot.column in flash:
+                style += self._style(flash[slot.column])
+            if slot.start > x:
+                segments.append(Segment(" " * (slot.start - x), base))
+            segments.append(Segment(fit_cell(text, slot.width, right=column.right), style))
+            x = slot.start + slot.width
+        room = self.scrollable_content_region.width + round(self.max_scroll_x)
+        if x < room:
+            segments.append(Segment(" " * (room - x), base))
+        return Strip(segments)
+
+    def _style(self, name: str) -> Style:
+        style = self._tones.get(name)
+        if style is None:
+            rules = self.get_component_styles(f"table--{name}")
+            blended = self.get_component_rich_style(f"table--{name}")
+            style = self._tones[name] = rules.text_style + Style.from_color(
+                blended.color if rules.has_rule("color") else None,
+                blended.bgcolor if rules.has_rule("background") else None,
+            )
+        return style
+
+    def _on_cursor(self, tone: str) -> Style:
+        # On the focused cursor the bar's own text colour is the readable one; the weight still tells.
+        return Style(bold=True, underline=tone == "bad") if self.has_focus else self._style(tone)
+
+    def _live_texts(self, row: Row) -> tuple[str, ...]:
+        now = self._now()
+        columns = self.model.columns
+        return tuple(
+            live(row, now) for slot in self._layout.slots if (live := columns[slot.column].live) is not None
+        )
+
+    def _relayout(self) -> None:
+        columns = self.model.columns
+        natural = [
+            (i, max(len(columns[i].name) + 1, self.model.widths[i], columns[i].min_width))
+            for i in self.shown_columns
+        ]
+        layout = lay_out(natural, self.scrollable_content_region.width, fit=not self.wide)
+        if layout != self._layout:
+            self._layout = layout
+            self._lines.clear()
+        if self._tick_timer is not None:
+            if len(self.model) and any(column.live is not None for column in columns):
+                self._tick_timer.resume()
+            else:
+                self._tick_timer.pause()
+
+    # -- cursor ----------------------------------------------------------------------------------------------
+
+    def _set_cursor(self, index: int, *, reveal: bool = True) -> None:
+        index = max(0, min(index, len(self.model) - 1))
+        uid = self.model.row_at(index).uid if len(self.model) else None
+        if index != self._cursor_index:
+            self._refresh_index(self._cursor_index)
+            self._refresh_index(index)
+        self._cursor_index = index
+        if uid != self._cursor_uid:
+            self._cursor_uid = uid
+            self.post_message(self.CursorMoved(self, uid))
+        if reveal:
+            self._reveal()
+
+    def _reveal(self) -> None:
+        top = round(self.scroll_y)
+        if self._cursor_index < top:
+            self.scroll_to(y=self._cursor_index, animate=False, force=True)
+        elif self._cursor_index >= top + self.page:
+            self.scroll_to(y=self._cursor_index - self.page + 1, animate=False, force=True)
+
+    def _refresh_index(self, index: int) -> None:
+        y = index - round(self.scroll_y)
+        if 0 <= y <= self.page:
+            self.refresh_lines(index + 1)
+
+    def _refresh_uid(self, uid: str) -> None:
+        index = self.model.index_of(uid)
+        if index is not None:
+            self._refresh_index(index)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        top = round(self.scroll_y)
+        for y, texts in list(self._painted.items()):
+            index = y - 1 + top
+            if index < len(self.model) and self._live_texts(self.model.row_at(index)) != texts:
+                self._refresh_index(index)
+
+    def _flash(self, delta: TableDelta) -> None:
+        columns = self.model.columns
+        now = time.monotonic()
+        top = round(self.scroll_y)
+        for uid, cells in delta.changed.items():
+            index = self.model.index_of(uid)
+            if index is None or not top <= index <= top + self.page:
+                continue
+            bright = {cell: now for cell in cells if columns[cell].flashes and columns[cell].live is None}
+            if bright:
+                self._flashes.setdefault(uid, {}).update(bright)
+        if self._flashes and self._flash_timer is not None:
+            self._flash_timer.resume()
+
+    def _flash_levels(self, uid: str) -> tuple[tuple[int, str], ...]:
+        cells = self._flashes.get(uid)
+        if not cells:
+            return ()
+        now = time.monotonic()
+        bright, faded = _FLASH_SECONDS
+        return tuple(
+            (cell, "flash" if now - since < bright else "fade")
+            for cell, since in cells.items()
+            if now - since < faded
+        )
+
+    def _fade(self) -> None:
+        now = time.monotonic()
+        for uid, cells in list(self._flashes.items()):
+            left = {cell: since for cell, since in cells.items() if now - since < _FLASH_SECONDS[1]}
+            if left:
+                self._flashes[uid] = left
+            else:
+                del self._flashes[uid]
+            self._refresh_uid(uid)
+        if not self._flashes and self._flash_timer is not None:
+            self._flash_timer.pause()
+
+
+__all__ = ["GAP", "Column", "Row", "TableModel", "VirtualTable"]
