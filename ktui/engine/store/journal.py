@@ -1,0 +1,110 @@
+"""The file that makes writes durable: appended in batches, one fdatasync a batch, into preallocated room.
+
+Runs in the committer's thread. A batch that fails leaves no trace: the file is cut back to its last durable
+byte, at once or, when the disk refuses that too, before the next batch is let in.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from pathlib import Path
+
+from ktui.engine.store import records
+from ktui.engine.store.files import Files
+from ktui.engine.store.records import Record
+
+log = logging.getLogger(__name__)
+
+FORMAT = b'{"format":1}'
+PREALLOCATE = 8 << 20
+
+
+def journal_path(folder: Path, first: int) -> Path:
+    """The journal that starts with revision `first`."""
+    return folder / f"journal-{first:020d}.log"
+
+
+class Journal:
+    """The open journal: `first` is the revision it starts with, `size` its durable length."""
+
+    def __init__(self, files: Files, path: Path, descriptor: int, first: int, size: int) -> None:
+        self.path = path
+        self.first = first
+        self.size = size
+        self._files = files
+        self._descriptor = descriptor
+        self._allocated = size
+        self._clean = True
+
+    @classmethod
+    def create(cls, files: Files, folder: Path, first: int, time: int) -> Journal:
+        """Start a new file; it appears under its name only when its header is durable."""
+        path = journal_path(folder, first)
+        draft = path.with_suffix(".tmp")
+        header = records.encode(Record(first, first, time, records.HEADER, "journal", "", "", FORMAT))
+        descriptor = files.open(draft, create=True)
+        try:
+            files.write(descriptor, header, 0)
+            files.sync(descriptor)
+            files.rename(draft, path)
+        except BaseException:
+            files.close(descriptor)
+            raise
+        return cls(files, path, descriptor, first, len(header))
+
+    @classmethod
+    def resume(cls, files: Files, path: Path, first: int, size: int) -> Journal:
+        """Go on behind the last good record, cutting off whatever follows it."""
+        journal = cls(files, path, files.open(path), first, size)
+        journal._cut()
+        return journal
+
+    def append(self, data: bytes) -> None:
+        """Make `data` durable, or raise OSError with the file as it was."""
+        if not self._clean:
+            self._cut()
+        self._clean = False
+        try:
+            self._reserve(len(data))
+            self._files.write(self._descriptor, data, self.size)
+            self._files.sync(self._descriptor)
+        except OSError:
+            try:
+                self._cut()
+            except OSError as error:
+                log.warning("%s: the failed batch can't be cut off yet: %s", self.path, error)
+            raise
+        self._clean = True
+        self.size += len(data)
+
+    def close(self, last_revision: int, time: int) -> None:
+        """Mark a clean end, give back the unused room and close the file."""
+        mark = Record(last_revision, last_revision + 1, time, records.END, "journal", "", "", b"")
+        try:
+            self.append(records.encode(mark))
+            self._files.truncate(self._descriptor, self.size)
+        except OSError as error:
+            log.warning("%s: closed without an end mark: %s", self.path, error)
+        finally:
+            self._files.close(self._descriptor)
+
+    def _cut(self) -> None:
+        self._clean = False
+        self._files.truncate(self._descriptor, self.size)
+        self._allocated = self.size
+        self._files.sync(self._descriptor)
+        self._clean = True
+
+    def _reserve(self, length: int) -> None:
+        if self.size + length <= self._allocated:
+            return
+        room = max(PREALLOCATE, length)
+        try:
+            self._files.preallocate(self._descriptor, self.size, room)
+        except OSError as error:
+            # A disk with less than that left, or a file system without: the write itself decides.
+            if error.errno not in (errno.ENOSPC, errno.EOPNOTSUPP, errno.EINVAL, errno.EFBIG, errno.EDQUOT):
+                raise
+        else:
+            self._allocated = self.size + room

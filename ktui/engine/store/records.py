@@ -1,0 +1,77 @@
+"""One record a line: how a change, a snapshot's object or a marker is spelled in the store's files.
+
+`crc revision batch time op resource namespace name data`, separated by tabs. The CRC covers the rest of the
+line, the data is the object's JSON as everyone else gets it, and `batch` is the first revision of the group
+commit the record was written with: it tells a torn tail (never acknowledged) from damage further up.
+"""
+
+from __future__ import annotations
+
+from sys import intern
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+from zlib import crc32
+
+HEADER = "H"
+STATE = "S"
+END = "E"
+CHANGES = {"A": "ADDED", "M": "MODIFIED", "D": "DELETED"}
+
+_OPS = frozenset({HEADER, STATE, END, *CHANGES})
+_ESCAPES = str.maketrans({"%": "%25", "\t": "%09", "\n": "%0A", "\r": "%0D", "\0": "%00"})
+
+
+class BadRecordError(ValueError):
+    """The line is not a whole record; the message says in which way."""
+
+
+class Record(NamedTuple):
+    """What a line says; `time` is in milliseconds since the epoch."""
+
+    revision: int
+    batch: int
+    time: int
+    op: str
+    resource: str
+    namespace: str
+    name: str
+    data: bytes
+
+
+def encode(record: Record) -> bytes:
+    """Spell a record as a line, newline included."""
+    revision, batch, time, op, resource, namespace, name, data = record
+    where = f"{resource}\t{namespace}\t{name}"
+    if "%" in where or not where.replace("\t", "").isprintable():
+        where = "\t".join(part.translate(_ESCAPES) for part in (resource, namespace, name))
+    body = b"%d\t%d\t%d\t%b\t%b\t%b\n" % (revision, batch, time, op.encode(), where.encode(), data)
+    return b"%08x\t%b" % (crc32(body), body)
+
+
+def decode(line: bytes) -> Record:
+    """Read a line back; raises BadRecordError."""
+    if not line.endswith(b"\n"):
+        raise BadRecordError("the line is cut short")
+    crc, tab, body = line[:8], line[8:9], line[9:]
+    try:
+        intact = tab == b"\t" and int(crc, 16) == crc32(body)
+    except ValueError:
+        intact = False
+    if not intact:
+        raise BadRecordError("the checksum does not match")
+    fields = body.split(b"\t", 7)
+    if len(fields) != 8:
+        raise BadRecordError("fields are missing")
+    try:
+        revision, batch, time = int(fields[0]), int(fields[1]), int(fields[2])
+        op = intern(fields[3].decode())
+        resource, namespace, name = (_text(field) for field in fields[4:7])
+    except ValueError as error:
+        raise BadRecordError(str(error)) from error
+    if op not in _OPS:
+        raise BadRecordError(f"{op!r} is not a kind of record this version knows")
+    return Record(revision, batch, time, op, intern(resource), intern(namespace), name, fields[7][:-1])
+
+
+def _text(field: bytes) -> str:
+    return (unquote_to_bytes(field) if b"%" in field else field).decode()

@@ -1,0 +1,124 @@
+"""Compaction's file: the state at history's far end and the changes since, so that journals before it can go.
+
+`write_snapshot` runs beside the store, in a thread of its own, on lists that nobody changes. The file
+appears under its name only when all of it is durable; then everything it replaces is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ktui.engine.store import records
+from ktui.engine.store.base import Change, Entry, Key
+from ktui.engine.store.files import Files
+from ktui.engine.store.records import Record
+
+T = TypeVar("T")
+
+_SLICE = 250
+_SYNC_EVERY = 8 << 20
+
+
+class SnapshotHeader(msgspec.Struct):
+    """What a file's first line tells: a snapshot's objects are as of revision `state`, its changes follow that."""
+
+    format: int
+    state: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A store at `revision`: what is live, and the changes back to the revision `oldest`."""
+
+    revision: int
+    oldest: int
+    live: Sequence[Entry]
+    changes: Sequence[tuple[float, Change]]
+    time: int
+
+    def state(self) -> Iterator[Entry]:
+        """The objects as they were at `oldest`: what is live with the changes undone."""
+        undone: dict[Key, Entry | None] = {}
+        for _, change in reversed(self.changes):
+            undone[change.key] = previous_entry(change)
+        for entry in self.live:
+            if entry.key not in undone:
+                yield entry
+        yield from (entry for entry in undone.values() if entry is not None)
+
+
+def snapshot_path(folder: Path, revision: int) -> Path:
+    """The snapshot taken at `revision`."""
+    return folder / f"snapshot-{revision:020d}.log"
+
+
+def write_snapshot(files: Files, folder: Path, snapshot: Snapshot) -> int:
+    """Write the file durably and return its length; OSError leaves nothing behind."""
+    path = snapshot_path(folder, snapshot.revision)
+    draft = path.with_suffix(".tmp")
+    descriptor = files.open(draft, create=True)
+    size = synced = 0
+    try:
+        for lines in _sliced(_lines(snapshot)):
+            data = b"".join(lines)
+            files.write(descriptor, data, size)
+            size += len(data)
+            if size - synced >= _SYNC_EVERY:
+                # In portions, or one big sync at the end would hold up the journal's.
+                files.sync(descriptor)
+                synced = size
+        files.sync(descriptor)
+        files.rename(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        files.close(descriptor)
+    return size
+
+
+def previous_entry(change: Change) -> Entry | None:
+    """The object as it was before a change."""
+    if change.previous is None:
+        return None
+    return Entry(change.key, revision_of(change.previous), change.previous)
+
+
+def revision_of(data: bytes) -> int:
+    """Read `metadata.resourceVersion` out of an object the store has stamped."""
+    return int(_decode_stamp(data).metadata.version)
+
+
+def _lines(snapshot: Snapshot) -> Iterator[bytes]:
+    revision, time = snapshot.revision, snapshot.time
+    about = msgspec.json.encode(SnapshotHeader(format=1, state=snapshot.oldest))
+    yield records.encode(Record(revision, revision, time, records.HEADER, "snapshot", "", "", about))
+    for entry in snapshot.state():
+        yield records.encode(Record(entry.revision, revision, time, records.STATE, *entry.key, entry.data))
+    for seconds, change in snapshot.changes:
+        yield records.encode(
+            Record(change.revision, revision, int(seconds * 1000), change.type[0], *change.key, change.data)
+        )
+    yield records.encode(Record(revision, revision + 1, time, records.END, "snapshot", "", "", b""))
+
+
+def _sliced(items: Iterator[T]) -> Iterator[list[T]]:
+    while part := list(islice(items, _SLICE)):
+        yield part
+
+
+class _Metadata(msgspec.Struct):
+    version: str = msgspec.field(name="resourceVersion")
+
+
+class _Stamp(msgspec.Struct):
+    metadata: _Metadata
+
+
+_decode_stamp = msgspec.json.Decoder(_Stamp).decode

@@ -1,0 +1,375 @@
+"""The store itself: checks and stages writes, lets batches become durable, then shows them to everyone.
+
+A write is compared with the newest state of its key, staged ones included, gets the next revision and is
+encoded once. When its batch is durable it enters TinyDB's table and the history in one turn of the loop, and
+readers, watchers and the writer learn of it. When the disk refuses, every write staged by then is undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from concurrent.futures import wait as wait_for
+from pathlib import Path
+
+import msgspec
+
+from ktui.engine.store.base import (
+    Change,
+    CompactedError,
+    Entry,
+    FutureRevisionError,
+    Key,
+    Page,
+    RevisionConflictError,
+    Store,
+    StoreError,
+)
+from ktui.engine.store.commits import Committed, Flight, JournalThread, Staged
+from ktui.engine.store.compaction import Compactor
+from ktui.engine.store.documents import Mutation, ObjectDatabase
+from ktui.engine.store.files import Files
+from ktui.engine.store.history import History, HistoryLimits
+from ktui.engine.store.journal import Journal
+from ktui.engine.store.listing import page
+from ktui.engine.store.lock import FolderLock
+from ktui.engine.store.recovery import FIRST_REVISION, Recovery
+from ktui.engine.store.snapshot import Snapshot, previous_entry
+from ktui.engine.store.watch import LogWatcher
+from ktui.kube.clock import Clock, RealClock
+from ktui.kube.resource import Object
+
+COMPACT_AT = 64 << 20
+"""How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
+
+
+class JournaledStore(Store):
+    """A `Store` on TinyDB tables and a journal; use `open_store` to get one."""
+
+    def __init__(self, *, limits: HistoryLimits, clock: Clock) -> None:
+        self.database = ObjectDatabase(self._commit_now)
+        self._history = History(limits, FIRST_REVISION)
+        self._clock = clock
+        self._revision = self._assigned = FIRST_REVISION
+        self._staged: dict[Key, Staged] = {}
+        self._gathered: list[Staged] = []
+        self._flight: Flight | None = None
+        self._rotate = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._settled = asyncio.Event()
+        self._closed = False
+        self._lock: FolderLock | None = None
+        self._journal: JournalThread | None = None
+        self._compactor: Compactor | None = None
+
+    def recover(self, folder: Path, files: Files, compact_at: int) -> None:
+        """Lock the folder, read what it holds, and write to it from now on."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(folder / "lock")
+        try:
+            recovery = Recovery(self.database, self._history)
+            position = recovery.run(folder)
+            self._revision = self._assigned = recovery.revision
+            self._history.expire(self._now())
+            if position:
+                journal = Journal.resume(files, position.path, position.first, position.size)
+            else:
+                journal = Journal.create(files, folder, self._revision + 1, self._milliseconds())
+            self._journal = JournalThread(files, folder, journal)
+            self._compactor = Compactor(
+                files, folder, compact_at, snapshot=recovery.snapshot_size, journal=recovery.journal_size
+            )
+        except OSError as error:
+            self._lock.release()
+            raise StoreError(f"{folder}: the store can't be opened: {error}") from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    # Reading
+
+    @property
+    def revision(self) -> int:
+        return self._revision
+
+    @property
+    def oldest_revision(self) -> int:
+        return self._history.oldest
+
+    def get(self, key: Key, *, revision: int | None = None) -> Entry | None:
+        current = self.database.objects(key.resource).documents.get(key)
+        if revision is None or (current is not None and current.revision <= revision <= self._revision):
+            return current
+        self._check_history(revision)
+        for change in self._history.log(key.resource).after(revision):
+            if change.key == key:
+                return previous_entry(change)
+        return current
+
+    def list(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        limit: int | None = None,
+        after: Key | None = None,
+        revision: int | None = None,
+    ) -> Page:
+        documents = self.database.objects(resource).documents
+        since: Sequence[Change] = ()
+        if revision is not None:
+            self._check_history(revision)
+            since = self._history.log(resource).after(revision)
+        at = self._revision if revision is None else revision
+        return page(documents, resource, namespace, limit=limit, after=after, revision=at, since=since)
+
+    def watch(self, resource: str, namespace: str = "", *, after: int) -> LogWatcher:
+        self._check_history(after)
+        return LogWatcher(
+            self._history.log(resource), namespace, after, lambda: None if self._closed else self._revision
+        )
+
+    def history(self, key: Key) -> Sequence[Change]:
+        return self._history.log(key.resource).of(key)
+
+    def _check_history(self, revision: int) -> None:
+        if revision > self._revision:
+            raise FutureRevisionError(revision, self._revision)
+        if revision < self._history.oldest:
+            raise CompactedError(revision, self._history.oldest)
+
+    # Writing
+
+    async def write(self, key: Key, obj: Object, *, expected: int | None = None) -> Entry:
+        while True:
+            current, settled = self._newest(key)
+            found = current.revision if current else 0
+            if expected is None or expected == found:
+                break
+            if settled:
+                raise RevisionConflictError(key, expected, current)
+            await self._next_settlement()
+        return await self._durable(key, obj, current)
+
+    async def delete(self, key: Key, *, expected: int | None = None, obj: Object | None = None) -> Entry:
+        while True:
+            current, settled = self._newest(key)
+            if current is not None and expected in (None, current.revision):
+                break
+            if settled:
+                raise RevisionConflictError(key, expected, current)
+            await self._next_settlement()
+        last: Object = msgspec.json.decode(current.data) if obj is None else obj
+        return await self._durable(key, last, current, deleted=True)
+
+    async def compact(self) -> None:
+        """Replace the journals by a snapshot now; raises StoreError when the disk refuses."""
+        if self._compactor is None:
+            return
+        self._loop = asyncio.get_running_loop()
+        while self._compactor.running or self._flight is not None:
+            await self._compactor.wait()
+            await self._idle()
+        self._check_open()
+        self._rotate = True
+        self._launch()
+        await self._idle()
+        error = await self._compactor.wait()
+        if error is not None:
+            raise StoreError(f"compaction failed, the journals stay: {error}") from error
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop = asyncio.get_running_loop()
+        await self._idle()
+        self._history.wake_all()
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.close, self._revision, self._milliseconds())
+        if self._compactor is not None:
+            await asyncio.to_thread(self._compactor.stop)
+        if self._lock is not None:
+            self._lock.release()
+
+    def _newest(self, key: Key) -> tuple[Entry | None, bool]:
+        """What the next write of `key` builds on, and whether that is durable already."""
+        staged = self._staged.get(key)
+        if staged is None:
+            return self.database.objects(key.resource).documents.get(key), True
+        return staged.latest, False
+
+    async def _durable(self, key: Key, obj: Object, current: Entry | None, *, deleted: bool = False) -> Entry:
+        self._loop = loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Entry] = loop.create_future()
+        staged = self._stage(key, obj, current, waiter, deleted=deleted)
+        if self._journal is None:
+            self._launch()
+            return staged.entry
+        if len(self._gathered) == 1 and self._flight is None:
+            # Not at once: others that are ready to write in this turn of the loop go along.
+            loop.call_soon(self._launch)
+        return await waiter
+
+    def _stage(
+        self,
+        key: Key,
+        obj: Object,
+        current: Entry | None,
+        waiter: asyncio.Future[Entry] | None,
+        *,
+        deleted: bool = False,
+    ) -> Staged:
+        self._check_open()
+        revision = self._assigned + 1
+        metadata: Object = {**(obj.get("metadata") or {}), "resourceVersion": str(revision)}
+        data = msgspec.json.encode({**obj, "metadata": metadata})
+        self._assigned = revision
+        kind = "DELETED" if deleted else "MODIFIED" if current else "ADDED"
+        change = Change(kind, key, revision, data, current.data if current else None)
+        staged = Staged(change, Entry(key, revision, data), waiter)
+        self._staged[key] = staged
+        self._gathered.append(staged)
+        return staged
+
+    def _commit_now(self, mutations: Iterable[Mutation]) -> None:
+        """TinyDB's own writes: staged like all others, but the caller blocks until they are durable."""
+        batch: list[Staged] = []
+        for key, obj in mutations:
+            current, _ = self._newest(key)
+            last: Object | None = msgspec.json.decode(current.data) if obj is None and current else obj
+            if last is not None:
+                batch.append(self._stage(key, last, current, None, deleted=obj is None))
+        while self._gathered or self._flight is not None:
+            self._launch()
+            if self._flight is not None:
+                wait_for([self._flight.done])
+                self._settle()
+        for staged in batch:
+            if staged.error is not None:
+                raise staged.error
+
+    def _launch(self) -> None:
+        """Send what has gathered to the journal, unless a batch is on its way."""
+        if self._flight is not None or not (self._gathered or self._rotate):
+            return
+        batch, self._gathered = self._gathered, []
+        time = self._milliseconds()
+        if self._journal is None:
+            self._show(batch, time)
+            return
+        rotate_at = None
+        if self._compactor is not None and (self._rotate or self._compactor.due):
+            rotate_at = self._assigned
+        self._rotate = False
+        self._flight = self._journal.commit(batch, time, rotate_at=rotate_at)
+        self._flight.done.add_done_callback(lambda _: self._call_settle())
+
+    def _call_settle(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """A batch came back: show it, or undo it and all that was staged upon it."""
+        flight = self._flight
+        if flight is None or not flight.done.done():
+            return
+        self._flight = None
+        error = flight.done.exception()
+        if error is not None:
+            self._undo([*flight.batch, *self._gathered], error)
+        else:
+            self._show(flight.batch, flight.time)
+            self._after_commit(flight.done.result())
+        self._settled.set()
+        self._settled.clear()
+        self._launch()
+
+    def _show(self, batch: Sequence[Staged], time: int) -> None:
+        seconds = time / 1000
+        resources: set[str] = set()
+        for staged in batch:
+            change = staged.change
+            key = change.key
+            table = self.database.objects(key.resource)
+            if change.type == "DELETED":
+                table.drop(key)
+            else:
+                table.put(staged.entry)
+            self._history.append(change, seconds)
+            self._revision = change.revision
+            resources.add(key.resource)
+            if self._staged.get(key) is staged:
+                del self._staged[key]
+        self._history.expire(seconds)
+        for staged in batch:
+            if staged.waiter is not None and not staged.waiter.done():
+                staged.waiter.set_result(staged.entry)
+        self._history.wake(resources)
+
+    def _undo(self, batch: Sequence[Staged], cause: BaseException) -> None:
+        where = f"{self._journal.path}: " if self._journal else ""
+        self._gathered = []
+        self._staged.clear()
+        self._assigned = self._revision
+        for staged in batch:
+            error = StoreError(f"{where}the write could not be made durable and was not applied: {cause}")
+            error.__cause__ = cause
+            staged.error = error
+            if staged.waiter is not None and not staged.waiter.done():
+                staged.waiter.set_exception(error)
+
+    def _after_commit(self, committed: Committed) -> None:
+        compactor = self._compactor
+        assert compactor is not None
+        compactor.appended(committed.size)
+        if committed.problem is not None:
+            compactor.failed(committed.problem)
+        elif committed.rotated:
+            live = [entry for table in self.database.contents() for entry in table.entries.values()]
+            compactor.start(
+                Snapshot(
+                    self._revision, self._history.oldest, live, list(self._history), self._milliseconds()
+                )
+            )
+
+    async def _next_settlement(self) -> None:
+        if self._flight is None:
+            self._launch()
+        await self._settled.wait()
+
+    async def _idle(self) -> None:
+        """Until nothing is on its way any more."""
+        self._launch()
+        while self._flight is not None:
+            await self._settled.wait()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _milliseconds(self) -> int:
+        return int(self._now() * 1000)
+
+
+def open_store(
+    path: Path | None,
+    *,
+    limits: HistoryLimits | None = None,
+    compact_at: int = COMPACT_AT,
+    clock: Clock | None = None,
+    files: Files | None = None,
+) -> JournaledStore:
+    """Open the store in folder `path`, or one in memory (None) that forgets all at its end.
+
+    Raises LockedError when another process has it open, CorruptStoreError when a file is damaged, StoreError
+    when the disk refuses. Blocks while it reads (a large store: a second), so call it before serving.
+    """
+    store = JournaledStore(limits=limits or HistoryLimits(), clock=clock or RealClock())
+    if path is not None:
+        store.recover(path, files or Files(), compact_at)
+    return store
