@@ -1,0 +1,127 @@
+"""Applying and pruning one object through the API, and telling what came of it in terms of the file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ktui.client.base import Client, DeleteOptions, PatchType, WriteOptions
+from ktui.engine.manifests.plan import Wanted
+from ktui.engine.manifests.record import Brought, Problem
+from ktui.kube.errors import Cause, StatusError
+from ktui.kube.resource import Object, Resource
+
+FIELD_MANAGER = "ktui"
+
+_REPLACED_KINDS = frozenset(("Pod", "Job"))
+"""Kinds that can hardly be changed in place and hold nothing worth keeping: they are made anew."""
+_IMMUTABLE = re.compile(r"immutable|updates may not change fields|may not be changed", re.IGNORECASE)
+_STRICT = re.compile(r'(unknown field|duplicate field) "([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The object is as the file says."""
+
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It can't be yet: something it needs is missing, or the API is not to be had. Try again."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The API refused it; trying again won't help before the file changes."""
+
+    problems: tuple[Problem, ...]
+
+
+Outcome: TypeAlias = Applied | Waiting | Refused
+
+
+async def apply(client: Client, wanted: Wanted) -> Outcome:
+    """Server-side apply of one object as field manager `ktui`, taking its fields from other managers."""
+    options = WriteOptions(field_manager=FIELD_MANAGER, force=True, field_validation="Strict")
+    identity = wanted.identity
+    try:
+        obj = await client.patch(
+            wanted.resource,
+            identity.name,
+            wanted.object,
+            identity.namespace,
+            patch_type=PatchType.APPLY,
+            options=options,
+        )
+    except StatusError as error:
+        if _must_be_replaced(wanted, error):
+            return await _replace(client, wanted, error)
+        return _explain(wanted, error)
+    except (OSError, TimeoutError) as error:
+        return Waiting(f"the API can't be reached: {error}")
+    if obj["metadata"].get("deletionTimestamp"):
+        return Waiting(f"{identity} is being deleted; it is applied again once it is gone")
+    return Applied(obj)
+
+
+async def prune(client: Client, resource: Resource, brought: Brought) -> str:
+    """Delete what a file brought, if it still is the same object; the result is "" or what went wrong."""
+    identity = brought.identity
+    options = DeleteOptions(uid=brought.uid, propagation_policy="Background")
+    try:
+        await client.delete(resource, identity.name, identity.namespace, options=options)
+    except StatusError as error:
+        if error.is_not_found or error.is_conflict:
+            return ""
+        return error.message
+    except (OSError, TimeoutError) as error:
+        return f"the API can't be reached: {error}"
+    return ""
+
+
+def _must_be_replaced(wanted: Wanted, error: StatusError) -> bool:
+    causes = error.causes
+    return (
+        wanted.identity.kind in _REPLACED_KINDS
+        and error.is_invalid
+        and bool(causes)
+        and all(_IMMUTABLE.search(cause.message) for cause in causes)
+    )
+
+
+async def _replace(client: Client, wanted: Wanted, error: StatusError) -> Outcome:
+    identity = wanted.identity
+    try:
+        await client.delete(wanted.resource, identity.name, identity.namespace)
+    except StatusError as failure:
+        if not failure.is_not_found:
+            return _explain(wanted, error)
+    return Waiting(f"{identity} is being replaced: what changed in the file can't be changed in place")
+
+
+def _explain(wanted: Wanted, error: StatusError) -> Outcome:
+    details = error.details
+    if error.is_not_found and details.get("kind") == "namespaces":
+        return Waiting(error.message)
+    causes = error.causes
+    if any(cause.reason == "NamespaceTerminating" for cause in causes):
+        return Waiting(f"namespace {wanted.identity.namespace} is being deleted")
+    if error.code >= 500 or error.code == 429 or error.is_conflict:
+        return Waiting(error.message)
+    problems = [_problem(wanted, cause) for cause in causes if cause.field or cause.message]
+    if not problems:
+        problems = [
+            _problem(wanted, Cause(path, "", f'{what} "{path}"'))
+            for what, path in _STRICT.findall(error.message)
+        ]
+    if not problems:
+        problems = [Problem(error.message, wanted.document.position)]
+    return Refused(tuple(problems))
+
+
+def _problem(wanted: Wanted, cause: Cause) -> Problem:
+    return Problem(cause.message, wanted.document.locate(cause.field), cause.field)
