@@ -1,0 +1,165 @@
+"""Turns what the informers see into the scheduler's picture: cache, queue, nominations, wake-up events.
+
+A pod is ours to place when it has no node, names this scheduler and is not on its way out; a pod with a node
+counts on it until it is finished or deleted.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# (lightkube-models types maps as a bare dict)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from lightkube.models.core_v1 import Namespace, Node, Pod
+
+from ktui.client.informer import Delta
+from ktui.engine.scheduler.cache import Cache
+from ktui.engine.scheduler.conditions import nominated_node_of
+from ktui.engine.scheduler.decisions import Decisions
+from ktui.engine.scheduler.events import ClusterEvent
+from ktui.engine.scheduler.nodeinfo import NodeInfo
+from ktui.engine.scheduler.nominations import Nominations
+from ktui.engine.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo
+from ktui.engine.scheduler.queue import SchedulingQueue
+from ktui.kube.resource import ObjectKey
+
+_FINISHED: Final = ("Succeeded", "Failed")
+
+
+class Intake:
+    """The three informer handlers. `on_gated` is told of each pod that waits for scheduling gates."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        queue: SchedulingQueue,
+        nominations: Nominations,
+        decisions: Decisions,
+        on_gated: Callable[[PodInfo], None],
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._nominations = nominations
+        self._decisions = decisions
+        self._on_gated = on_gated
+
+    def pod(self, delta: Delta[Pod]) -> None:
+        old, new = delta.old, delta.new
+        if new is None or (old is not None and _uid(old) != _uid(new)):
+            self._pod_gone(delta.key, old)
+            old = None
+        if new is None:
+            return
+        if _node_of(new):
+            self._pod_placed(delta.key, old, new)
+        elif _is_ours(new):
+            self._pod_pending(delta.key, new)
+        else:
+            self._queue.remove(delta.key)
+            self._nominations.remove(delta.key)
+
+    def node(self, delta: Delta[Node]) -> None:
+        name = delta.key.name
+        if delta.new is None:
+            self._cache.remove_node(name)
+            return
+        self._cache.set_node(name, delta.new)
+        if delta.old is None:
+            self._queue.move(ClusterEvent.NODE_ADDED)
+            return
+        for event in _node_changes(NodeInfo(delta.old), NodeInfo(delta.new)):
+            self._queue.move(event)
+
+    def namespace(self, delta: Delta[Namespace]) -> None:
+        old = _labels(delta.old)
+        new = _labels(delta.new)
+        self._cache.set_namespace(delta.key.name, new)
+        if new is not None and old != new:
+            self._queue.move(ClusterEvent.NAMESPACE_LABELS)
+
+    def _pod_pending(self, key: ObjectKey, pod: Pod) -> None:
+        uid = _uid(pod)
+        if self._cache.is_assumed(key, uid):
+            return  # An echo from before its binding.
+        info = PodInfo(pod)
+        nominated = nominated_node_of(pod)
+        if nominated:
+            self._nominations.nominate(info, nominated)
+        if self._queue.put(info):
+            self._on_gated(info)
+
+    def _pod_placed(self, key: ObjectKey, old: Pod | None, pod: Pod) -> None:
+        self._queue.remove(key)
+        self._nominations.remove(key)
+        if _is_finished(pod):
+            self._cache.remove_pod(key)
+            if old is not None and not _is_finished(old):
+                self._queue.move(ClusterEvent.POD_RELEASED)
+            return
+        if old is not None and _node_of(old) and _is_same_to_filters(old, pod):
+            return
+        info = PodInfo(pod)
+        before = self._cache.set_pod(info, _node_of(pod))
+        if before is None:
+            self._queue.move(ClusterEvent.POD_PLACED)
+            return
+        if before.labels != info.labels:
+            self._queue.move(ClusterEvent.POD_LABELS)
+        if any(info.requests.get(name, 0) < value for name, value in before.requests.items()):
+            self._queue.move(ClusterEvent.POD_RELEASED)
+
+    def _pod_gone(self, key: ObjectKey, old: Pod | None) -> None:
+        self._queue.remove(key)
+        self._nominations.remove(key)
+        self._decisions.forget(key)
+        if self._cache.remove_pod(key) or (old is not None and nominated_node_of(old)):
+            self._queue.move(ClusterEvent.POD_RELEASED)
+
+
+def _is_ours(pod: Pod) -> bool:
+    if pod.spec is None or pod.metadata is None or pod.metadata.deletionTimestamp is not None:
+        return False
+    return (pod.spec.schedulerName or DEFAULT_SCHEDULER) == DEFAULT_SCHEDULER and not _is_finished(pod)
+
+
+def _is_finished(pod: Pod) -> bool:
+    return pod.status is not None and pod.status.phase in _FINISHED
+
+
+def _is_same_to_filters(old: Pod, new: Pod) -> bool:
+    """Whether only the status changed, which happens far more often than anything else."""
+    if old.metadata is None or new.metadata is None:
+        return False
+    return (
+        old.metadata.labels == new.metadata.labels
+        and old.metadata.deletionTimestamp == new.metadata.deletionTimestamp
+        and not _is_finished(old)
+        and old.spec == new.spec
+    )
+
+
+def _node_changes(old: NodeInfo, new: NodeInfo) -> list[ClusterEvent]:
+    changes: list[ClusterEvent] = []
+    if old.allocatable != new.allocatable:
+        changes.append(ClusterEvent.NODE_ALLOCATABLE)
+    if old.labels != new.labels:
+        changes.append(ClusterEvent.NODE_LABELS)
+    if old.taints != new.taints or old.unschedulable != new.unschedulable:
+        changes.append(ClusterEvent.NODE_TAINTS)
+    return changes
+
+
+def _uid(pod: Pod) -> str:
+    return (pod.metadata.uid if pod.metadata is not None else None) or ""
+
+
+def _node_of(pod: Pod) -> str:
+    return (pod.spec.nodeName if pod.spec is not None else None) or ""
+
+
+def _labels(namespace: Namespace | None) -> dict[str, str] | None:
+    if namespace is None or namespace.metadata is None:
+        return None
+    return namespace.metadata.labels or {}

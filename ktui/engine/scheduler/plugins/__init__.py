@@ -1,0 +1,25 @@
+"""The scheduler's plugins, in the order Kubernetes runs them. Adding one is adding a file and a line here."""
+
+from __future__ import annotations
+
+from ktui.engine.scheduler.framework import Profile
+from ktui.engine.scheduler.plugins.balanced_allocation import NodeResourcesBalancedAllocation
+from ktui.engine.scheduler.plugins.node_name import NodeName
+from ktui.engine.scheduler.plugins.node_resources_fit import NodeResourcesFit
+from ktui.engine.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from ktui.engine.scheduler.plugins.scheduling_gates import SchedulingGates
+from ktui.engine.scheduler.plugins.taint_toleration import TaintToleration
+
+
+def default_profile() -> Profile:
+    """The plugins every pod goes through."""
+    return Profile(
+        [
+            SchedulingGates(),
+            NodeUnschedulable(),
+            NodeName(),
+            TaintToleration(),
+            NodeResourcesFit(),
+            NodeResourcesBalancedAllocation(),
+        ]
+    )

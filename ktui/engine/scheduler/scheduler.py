@@ -1,0 +1,237 @@
+"""The scheduler: watches for pods without a node, finds each one, and binds it through the API.
+
+In: pods, nodes and namespaces from informers. Out: bindings, the PodScheduled condition, events, preempted
+pods and decisions. One task takes pods off the queue one at a time and decides synchronously; everything
+that talks to the API happens in bounded tasks beside it, on assumed pods, so that deciding never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Coroutine
+from typing import Any, Final, Literal, Protocol
+
+from lightkube.models.core_v1 import Namespace, Node, Pod
+
+from ktui.client.base import Client, PatchType
+from ktui.client.informer import Informers
+from ktui.engine.scheduler.algorithm import Algorithm, Placement, Refusal, Unfit
+from ktui.engine.scheduler.cache import Cache
+from ktui.engine.scheduler.conditions import Reason, not_scheduled
+from ktui.engine.scheduler.decisions import NODES_RECORDED, Decision, Decisions
+from ktui.engine.scheduler.events import EVERY_EVENT, ClusterEvent
+from ktui.engine.scheduler.framework import Profile
+from ktui.engine.scheduler.intake import Intake
+from ktui.engine.scheduler.nominations import Nominations
+from ktui.engine.scheduler.plugins import default_profile
+from ktui.engine.scheduler.podinfo import PodInfo
+from ktui.engine.scheduler.queue import QueuedPod, SchedulingQueue
+from ktui.engine.scheduler.snapshot import Snapshot
+from ktui.kube.clock import Clock
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import NAMESPACES, NODES, PODS
+from ktui.kube.resource import Object, ObjectKey
+
+log = logging.getLogger(__name__)
+
+CONCURRENT_WRITES: Final = 64
+GATED: Final = "Scheduling is blocked due to non-empty scheduling gates"
+
+
+class Recorder(Protocol):
+    """What the scheduler needs of an event recorder (`ktui.client.events.EventRecorder`)."""
+
+    def event(self, obj: Any, kind: Literal["Normal", "Warning"], reason: str, message: str, /) -> None: ...
+
+
+class Scheduler:
+    """Schedules the pods of `default-scheduler` while `run` runs. `chance` breaks ties between nodes."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        recorder: Recorder | None = None,
+        *,
+        profile: Profile | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._recorder = recorder
+        self._profile = profile or default_profile()
+        self._algorithm = Algorithm(self._profile, chance or random.Random())
+        self._cache = Cache()
+        self._queue = SchedulingQueue(clock, self._profile.gate, self._profile.wakes_on)
+        self._nominations = Nominations()
+        self._decisions = Decisions(client)
+        self._pods = informers.of(PODS, Pod)
+        self._nodes = informers.of(NODES, Node)
+        self._namespaces = informers.of(NAMESPACES, Namespace)
+        self._writes = asyncio.Semaphore(CONCURRENT_WRITES)
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def pending(self) -> dict[str, int]:
+        """How many pods wait in the active queue, the back-off, the unschedulable pool, for their gates."""
+        return dict(self._queue.pending)
+
+    def decision(self, key: ObjectKey) -> Decision | None:
+        """The last decision on a pod, if it is still in the ring."""
+        return self._decisions.get(key)
+
+    async def run(self) -> None:
+        """Schedule until cancelled."""
+        intake = Intake(self._cache, self._queue, self._nominations, self._decisions, self._gated)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            # Nodes come first: pods that are bound already find the node they count on.
+            self._namespaces.add_handler(intake.namespace)
+            self._nodes.add_handler(intake.node)
+            self._pods.add_handler(intake.pod)
+            try:
+                for informer in (self._namespaces, self._nodes, self._pods):
+                    await informer.wait_synced()
+                group.create_task(self._decisions.run(), name="scheduling decisions")
+                await self._loop()
+            finally:
+                self._namespaces.remove_handler(intake.namespace)
+                self._nodes.remove_handler(intake.node)
+                self._pods.remove_handler(intake.pod)
+
+    async def _loop(self) -> None:
+        while True:
+            entry = await self._queue.pop()
+            try:
+                await self._schedule(entry)
+            except Exception as error:
+                log.exception("scheduling %s failed", entry.info.key)
+                await self._failed(entry, "SchedulerError", f"{type(error).__name__}: {error}")
+            await asyncio.sleep(0)
+
+    async def _schedule(self, entry: QueuedPod) -> None:
+        pod = entry.info
+        started = self._clock.monotonic()
+        snapshot = self._cache.snapshot()
+        outcome = self._algorithm.schedule(pod, snapshot, self._nominations)
+        seconds = self._clock.monotonic() - started
+        if isinstance(outcome, Unfit):
+            await self._unschedulable(entry, outcome, snapshot, seconds)
+            return
+        self._cache.assume(pod, outcome.node)
+        self._nominations.remove(pod.key)
+        self._queue.done(entry)
+        await self._spawn(self._bind(entry, outcome, seconds))
+
+    async def _bind(self, entry: QueuedPod, placement: Placement, seconds: float) -> None:
+        pod, node = entry.info, placement.node
+        key = pod.key
+        binding: Object = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": pod.uid},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        try:
+            await self._client.create(PODS, binding, key.namespace, name=key.name, subresource="binding")
+        except (StatusError, OSError, TimeoutError) as error:
+            self._cache.forget(pod)
+            self._queue.move(ClusterEvent.POD_RELEASED)
+            if isinstance(error, StatusError) and (error.is_not_found or error.is_conflict):
+                self._take_back(entry)
+                return  # It is gone or bound already; the informer says which.
+            message = f"binding rejected: {error}"
+            await self._report(pod, "SchedulerError", message)
+            self._take_back(entry)
+            return
+        message = f"Successfully assigned {key} to {node}"
+        self._event(pod, "Normal", "Scheduled", message)
+        self._decisions.record(
+            Decision(pod, "Scheduled", message, self._clock.now(), entry.attempts, seconds, placement)
+        )
+
+    def _take_back(self, entry: QueuedPod) -> None:
+        """Queue a pod whose binding failed, as the informer knows it now."""
+        current = self._pods.get(entry.info.key)
+        if current is None or current.spec is None or current.spec.nodeName:
+            return
+        if current.metadata is not None and current.metadata.deletionTimestamp is None:
+            self._queue.readmit(PodInfo(current), entry.attempts)
+
+    async def _unschedulable(
+        self, entry: QueuedPod, unfit: Unfit, snapshot: Snapshot, seconds: float
+    ) -> None:
+        pod = entry.info
+        message = unfit.message()
+        wakes_on = frozenset[ClusterEvent]().union(
+            *(self._profile.wakes_on.get(plugin, EVERY_EVENT) for plugin in unfit.plugins)
+        )
+        self._decisions.record(
+            Decision(
+                pod,
+                "Unschedulable",
+                message,
+                self._clock.now(),
+                entry.attempts,
+                seconds,
+                refusals=self._refusals(pod, unfit, snapshot),
+                wakes_on=wakes_on,
+            )
+        )
+        # Without nodes no plugin refused: any event must do.
+        await self._failed(entry, "Unschedulable", message, unfit.plugins or frozenset(("",)))
+
+    def _refusals(self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot) -> dict[str, list[Refusal]]:
+        names = list(unfit.refused or snapshot.nodes)[:NODES_RECORDED]
+        return {name: self._algorithm.verdicts(pod, snapshot.nodes[name], snapshot) for name in names}
+
+    async def _failed(
+        self, entry: QueuedPod, reason: Reason, message: str, plugins: frozenset[str] = frozenset()
+    ) -> None:
+        pod = entry.info
+        self._queue.retry(entry, plugins)
+        await self._spawn(self._report(pod, reason, message))
+
+    async def _report(
+        self, pod: PodInfo, reason: Reason, message: str, nominated_node: str | None = None
+    ) -> None:
+        """Tell the pod's readers why it has no node."""
+        current = self._pods.get(pod.key)
+        if current is None or current.metadata is None or current.metadata.uid != pod.uid:
+            return
+        self._event(pod, "Warning", "FailedScheduling", message)
+        if not self._cache.is_assumed(pod.key, pod.uid):
+            await self._patch_status(
+                pod, not_scheduled(current, reason, message, self._clock.now(), nominated_node)
+            )
+
+    def _gated(self, pod: PodInfo) -> None:
+        patch = not_scheduled(pod.pod, "SchedulingGated", GATED, self._clock.now())
+        if patch is not None and self._group is not None:
+            self._group.create_task(self._patch_status(pod, patch))
+
+    async def _patch_status(self, pod: PodInfo, patch: Object | None) -> None:
+        if patch is None:
+            return
+        key = pod.key
+        try:
+            await self._client.patch(
+                PODS, key.name, patch, key.namespace, patch_type=PatchType.STRATEGIC, subresource="status"
+            )
+        except (StatusError, OSError, TimeoutError) as error:
+            if not (isinstance(error, StatusError) and (error.is_not_found or error.is_conflict)):
+                log.warning("status of pod %s not written: %s", key, error)
+
+    def _event(self, pod: PodInfo, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
+        if self._recorder is not None:
+            self._recorder.event(pod.pod, kind, reason, message)
+
+    async def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run an API call beside the loop; waits when too many are under way already."""
+        assert self._group is not None, "only run() leads here"
+        await self._writes.acquire()
+        task = self._group.create_task(work)
+        task.add_done_callback(lambda _: self._writes.release())
