@@ -1,0 +1,176 @@
+"""The `ktui` command: which verbs there are, the options they share, and errors as one line.
+
+Verbs live in `ktui.commands`, one module each, imported only when called, so that `ktui --help` stays quick.
+Without a verb the TUI opens.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ktui import __version__
+from ktui.commands.session import DATA_DIR_VARIABLE, Session, default_data_dir
+
+VERBS: dict[str, str] = {
+    "apply": "Apply manifests from files or standard input",
+    "delete": "Delete objects by name, selector or file",
+    "describe": "Show an object in detail, with its events",
+    "doctor": "What ktui found on this machine, what it chose, and what to mend",
+    "events": "List events, or watch them",
+    "exec": "Run a command in a container",
+    "get": "List or show objects",
+    "kubeconfig": "Print how kubectl reaches the running engine",
+    "logs": "Print or follow the logs of a container or of a workload's pods",
+    "rollout": "Status, history, undo, restart, pause and resume of a Deployment",
+    "scale": "Set the number of replicas",
+    "serve": "Run the engine without the TUI",
+    "store": "Check or repair the store of a data folder",
+    "version": "Versions of ktui, of the Kubernetes API it serves, and of the container runtime",
+}
+
+
+def _set_data_dir(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        context.find_root().meta["ktui.data_dir"] = Path(value).expanduser().absolute()
+    return value
+
+
+def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value:
+        context.find_root().meta["ktui.debug"] = True
+    return value
+
+
+def _shared_options(*, is_root: bool) -> list[click.Parameter]:
+    """Options that may stand before or after the verb; the environment counts less than either."""
+    return [
+        click.Option(
+            ["--data-dir"],
+            metavar="DIR",
+            envvar=DATA_DIR_VARIABLE if is_root else None,
+            expose_value=False,
+            is_eager=True,
+            callback=_set_data_dir,
+            help=f"The cluster's data folder. [env: {DATA_DIR_VARIABLE}; default: the user's data folder]",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_set_debug,
+            help="Show tracebacks and log more.",
+        ),
+    ]
+
+
+def session(context: click.Context | None = None) -> Session:
+    """The session of the running command."""
+    root = (context or click.get_current_context()).find_root()
+    data_dir = root.meta.get("ktui.data_dir") or default_data_dir()
+    return Session(data_dir=data_dir, debug=bool(root.meta.get("ktui.debug")))
+
+
+class Verbs(click.Group):
+    """Finds a verb's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"ktui.commands.{cmd_name}").command
+        leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
+        for leaf in leaves:
+            if not any(parameter.name == "data_dir" for parameter in leaf.params):
+                leaf.params.extend(_shared_options(is_root=False))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+
+@click.command(
+    cls=Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--manifests",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder of manifests to watch.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["podman", "sim"]),
+    default="podman",
+    show_default=True,
+    help="What runs the containers; sim only simulates them.",
+)
+@click.option(
+    "--prune-limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Deleting more objects than this at once waits for a yes.",
+)
+@click.version_option(__version__, prog_name="ktui")
+@click.pass_context
+def cli(context: click.Context, manifests: Path | None, runtime: str, prune_limit: int) -> None:
+    """A Kubernetes you can hold in one terminal.
+
+    Without a verb the TUI opens: on the engine that runs on the data folder, or on one it starts.
+    """
+    if context.invoked_subcommand is None:
+        from ktui.commands import tui
+
+        sys.exit(tui.run(session(context), manifests=manifests, runtime=runtime, prune_limit=prune_limit))
+
+
+cli.params.extend(_shared_options(is_root=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a failure is one line on stderr and a non-zero exit."""
+    args: list[str] = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        cli.main(args=args, prog_name="ktui", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        if "--debug" in args:
+            raise
+        click.echo(_one_line(error), err=True)
+        sys.exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    from ktui.kube.errors import StatusError
+
+    if isinstance(error, StatusError):
+        if error.is_invalid:
+            return f"The {error.message}"
+        return f"Error from server ({error.reason}): {error.message}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"error: {where}{error.strerror}"
+    text: Any = str(error).strip() or type(error).__name__
+    return f"error: {' '.join(str(text).split())} (--debug shows where)"
