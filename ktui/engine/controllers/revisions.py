@@ -48,10 +48,9 @@ def template_of(owner: Any) -> Object:
     """The pod template as data, without what tells ReplicaSets apart (the hash) or means nothing (empties)."""
     template: Object = plain(owner.spec.template)
     metadata: Object = template.get("metadata") or {}
-    labels = {
-        name: text for name, text in (metadata.get("labels") or {}).items() if name != POD_TEMPLATE_HASH
-    }
-    kept = {**metadata, "labels": labels}
+    found: Object = metadata.get("labels") or {}
+    labels = {name: text for name, text in found.items() if name != POD_TEMPLATE_HASH}
+    kept: Object = {**metadata, "labels": labels}
     return {**template, "metadata": {name: value for name, value in kept.items() if value}}
 
 
@@ -152,10 +151,10 @@ def to_clean_up(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[Repli
 
 
 def _is_empty(replica_set: ReplicaSet) -> bool:
-    status, spec = replica_set.status, replica_set.spec
+    status = replica_set.status
     observed = (status.observedGeneration if status else None) or 0
     return (
         (status is None or status.replicas == 0)
-        and (spec is None or spec.replicas == 0)
+        and replica_set.spec.replicas == 0
         and (meta(replica_set).generation or 0) <= observed
     )

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from lightkube.models.apps_v1 import Deployment, ReplicaSet
 
-from ktui.engine.controllers.objects import created_at, is_deleting, name_of, uid_of
+from ktui.engine.controllers.objects import created_at, name_of, uid_of
 from ktui.engine.controllers.revisions import DESIRED_REPLICAS, MAX_REPLICAS, by_age, number_in
 from ktui.kube.intorstring import scaled
 
@@ -115,9 +115,10 @@ def scale(deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaS
         return [(alone, wanted(deployment))]
     if new is not None and is_saturated(deployment, new):
         return [(each, 0) for each in active(old)]
+    running = active([*old, new] if new is not None else old)
     if not is_rolling(deployment):
-        return []
-    return _proportional(deployment, active([*old, new] if new is not None else old))
+        return [(each, size(each)) for each in running]
+    return _proportional(deployment, running)
 
 
 def is_saturated(deployment: Deployment, replica_set: ReplicaSet) -> bool:
@@ -178,8 +179,3 @@ def _fraction(deployment: Deployment, replica_set: ReplicaSet) -> int:
         return 0
     # Half away from zero, as Go rounds; sizes are never negative.
     return (2 * size(replica_set) * most + before) // (2 * before) - size(replica_set)
-
-
-def living(replica_sets: Iterable[ReplicaSet]) -> list[ReplicaSet]:
-    """Those that nobody has deleted."""
-    return [each for each in replica_sets if not is_deleting(each)]
