@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from broken_disk import FaultyDisk
 
 from ktui.engine.store import JournaledStore, open_store
 
@@ -21,3 +22,8 @@ async def store(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[J
     opened = open_store(None if request.param == "memory" else folder)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def disk() -> FaultyDisk:
+    return FaultyDisk()

@@ -15,6 +15,7 @@ from ktui.engine.store.base import (
 from ktui.engine.store.history import HistoryLimits
 from ktui.engine.store.lock import FolderLock, LockedError
 from ktui.engine.store.recovery import CorruptStoreError
+from ktui.engine.store.repair import Repair, repair
 from ktui.engine.store.store import JournaledStore, open_store
 
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "Key",
     "LockedError",
     "Page",
+    "Repair",
     "RevisionConflictError",
     "Store",
     "StoreError",
     "Watcher",
     "open_store",
+    "repair",
 ]

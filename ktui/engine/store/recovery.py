@@ -75,12 +75,13 @@ class Layout:
 
 
 class Recovery:
-    """Replays files into a database and a history; `revision` is how far it came."""
+    """Replays files into a database and a history; `revision` is how far it came, `leftovers` can go."""
 
     def __init__(self, database: ObjectDatabase, history: History) -> None:
         self.revision = FIRST_REVISION
         self.snapshot_size = 0
         self.journal_size = 0
+        self.leftovers: list[Path] = []
         self._database = database
         self._history = history
 
@@ -98,8 +99,7 @@ class Recovery:
                     continue
                 last = all(_is_empty(later) for later in layout.journals[index + 1 :])
                 position = self.read_journal(path, last=last)
-        for path in (*layout.leftovers, *folder.glob("*.tmp")):
-            path.unlink(missing_ok=True)
+        self.leftovers = [*layout.leftovers, *folder.glob("*.tmp")]
         return position
 
     def read_snapshot(self, path: Path) -> None:

@@ -69,6 +69,7 @@ class JournaledStore(Store):
         try:
             recovery = Recovery(self.database, self._history)
             position = recovery.run(folder)
+            files.remove(recovery.leftovers)
             self._revision = self._assigned = recovery.revision
             self._history.expire(self._now())
             if position:
@@ -173,8 +174,10 @@ class JournaledStore(Store):
         self._check_open()
         self._rotate = True
         self._launch()
+        flight = self._flight
+        assert flight is not None
         await self._idle()
-        error = await self._compactor.wait()
+        error = flight.done.exception() or flight.done.result().problem or await self._compactor.wait()
         if error is not None:
             raise StoreError(f"compaction failed, the journals stay: {error}") from error
 
