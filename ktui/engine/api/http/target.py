@@ -1,0 +1,41 @@
+"""What a URL path of the API is about: a pure function from path to resource, namespace, name, subresource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One path under `/api/<version>` or `/apis/<group>/<version>`."""
+
+    group: str
+    version: str
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def target_of(path: str) -> Target | None:
+    """The target of a path, or None if it is no resource's. The path is already unquoted."""
+    parts = path.strip("/").split("/")
+    match parts:
+        case ["api", version, *rest] if rest:
+            group = ""
+        case ["apis", group, version, *rest] if rest:
+            pass
+        case _:
+            return None
+    if not all(rest):
+        return None
+    namespace = ""
+    is_inside = len(rest) >= 3 and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES)
+    if rest[0] == "namespaces" and is_inside:
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3:
+        return None
+    plural, name, subresource = (*rest, "", "")[:3]
+    return Target(group, version, plural, namespace, name, subresource)
