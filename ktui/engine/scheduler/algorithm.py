@@ -127,13 +127,15 @@ class Algorithm:
             return Unfit(len(names), {name: refused[name] for name in names})
         return self._choose(pod, feasible, snapshot, refused)
 
-    def fits(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot, nominated: Sequence[PodInfo]) -> bool:
-        """Whether the pod could run on `node` as given, which need not be the snapshot's."""
+    def refusal(
+        self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot, nominated: Sequence[PodInfo]
+    ) -> Refusal | None:
+        """Why the pod could not run on `node` as given (which need not be the snapshot's); None if it could."""
         snapshot = snapshot.replacing(node)
         prepared = self._pre_filter(pod, snapshot)
         if isinstance(prepared, Refusal):
-            return False
-        return self._fits(pod, node, snapshot, prepared, nominated) is None
+            return prepared
+        return self._fits(pod, node, snapshot, prepared, nominated)
 
     def verdicts(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot) -> list[Refusal]:
         """Every filter's refusal of one node, not only the first: for the record of a failure."""

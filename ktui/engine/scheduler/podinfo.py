@@ -74,6 +74,7 @@ class PodInfo:
         "requests",
         "scoring_requests",
         "spec",
+        "terminating",
         "tolerations",
         "uid",
     )
@@ -88,6 +89,7 @@ class PodInfo:
         self.key = ObjectKey(metadata.namespace or "", metadata.name or "")
         self.uid = metadata.uid or ""
         self.labels: Mapping[str, str] = metadata.labels or _NO_LABELS
+        self.terminating = metadata.deletionTimestamp is not None
         self.priority = spec.priority or 0
         self.requests: Amounts = pod_requests(spec)
         self.scoring_requests: Amounts = scoring_requests(spec)

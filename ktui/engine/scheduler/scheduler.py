@@ -15,18 +15,19 @@ from typing import Any, Final, Literal, Protocol
 
 from lightkube.models.core_v1 import Namespace, Node, Pod
 
-from ktui.client.base import Client, PatchType
+from ktui.client.base import Client, DeleteOptions, PatchType
 from ktui.client.informer import Informers
 from ktui.engine.scheduler.algorithm import Algorithm, Placement, Refusal, Unfit
 from ktui.engine.scheduler.cache import Cache
-from ktui.engine.scheduler.conditions import Reason, not_scheduled
+from ktui.engine.scheduler.conditions import Reason, disruption_target, nomination, not_scheduled
 from ktui.engine.scheduler.decisions import NODES_RECORDED, Decision, Decisions
 from ktui.engine.scheduler.events import EVERY_EVENT, ClusterEvent
 from ktui.engine.scheduler.framework import Profile
 from ktui.engine.scheduler.intake import Intake
 from ktui.engine.scheduler.nominations import Nominations
 from ktui.engine.scheduler.plugins import default_profile
-from ktui.engine.scheduler.podinfo import PodInfo
+from ktui.engine.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo
+from ktui.engine.scheduler.preemption import Preemption, Room
 from ktui.engine.scheduler.queue import QueuedPod, SchedulingQueue
 from ktui.engine.scheduler.snapshot import Snapshot
 from ktui.kube.clock import Clock
@@ -64,6 +65,7 @@ class Scheduler:
         self._recorder = recorder
         self._profile = profile or default_profile()
         self._algorithm = Algorithm(self._profile, chance or random.Random())
+        self._preemption = Preemption(self._algorithm, lambda key: self._pods.get(key))
         self._cache = Cache()
         self._queue = SchedulingQueue(clock, self._profile.gate, self._profile.wakes_on)
         self._nominations = Nominations()
@@ -109,7 +111,9 @@ class Scheduler:
                 await self._schedule(entry)
             except Exception as error:
                 log.exception("scheduling %s failed", entry.info.key)
-                await self._failed(entry, "SchedulerError", f"{type(error).__name__}: {error}")
+                self._queue.retry(entry)
+                message = f"{type(error).__name__}: {error}"
+                await self._spawn(self._report(entry.info, "SchedulerError", message))
             await asyncio.sleep(0)
 
     async def _schedule(self, entry: QueuedPod) -> None:
@@ -165,10 +169,15 @@ class Scheduler:
         self, entry: QueuedPod, unfit: Unfit, snapshot: Snapshot, seconds: float
     ) -> None:
         pod = entry.info
-        message = unfit.message()
-        wakes_on = frozenset[ClusterEvent]().union(
-            *(self._profile.wakes_on.get(plugin, EVERY_EVENT) for plugin in unfit.plugins)
-        )
+        nominated = self._nominations.node_of(pod.key)
+        refusals = self._refusals(pod, unfit, snapshot)
+        room = Room()
+        if unfit.nodes:
+            room = await self._preemption.make_room(pod, unfit, snapshot, self._nominations, nominated)
+        message = unfit.message(room.message)
+        if not room.keeps_nomination:
+            self._nominations.nominate(pod, room.node)
+            nominated = room.node
         self._decisions.record(
             Decision(
                 pod,
@@ -177,23 +186,49 @@ class Scheduler:
                 self._clock.now(),
                 entry.attempts,
                 seconds,
-                refusals=self._refusals(pod, unfit, snapshot),
-                wakes_on=wakes_on,
+                refusals=refusals,
+                nominated_node=nominated,
+                wakes_on=self._wakes_on(unfit),
             )
         )
         # Without nodes no plugin refused: any event must do.
-        await self._failed(entry, "Unschedulable", message, unfit.plugins or frozenset(("",)))
+        self._queue.retry(entry, unfit.plugins or frozenset(("",)))
+        await self._spawn(self._report(pod, "Unschedulable", message, nominated))
+        if room.node:
+            await self._preempt(pod, room)
+
+    async def _preempt(self, pod: PodInfo, room: Room) -> None:
+        """Evict the victims, and let less important pods that waited for the node look elsewhere."""
+        for victim in room.victims:
+            if not victim.terminating:
+                await self._spawn(self._evict(victim, pod, room.node))
+        for other in self._nominations.get(room.node, ()):
+            if other.priority < pod.priority:
+                self._nominations.remove(other.key)
+                current = self._pods.get(other.key)
+                if current is not None:
+                    await self._spawn(self._patch_status(other, nomination(current, "")))
+
+    async def _evict(self, victim: PodInfo, preemptor: PodInfo, node: str) -> None:
+        key = victim.key
+        scheduler = preemptor.spec.schedulerName or DEFAULT_SCHEDULER
+        await self._patch_status(victim, disruption_target(victim.pod, scheduler, self._clock.now()))
+        try:
+            await self._client.delete(PODS, key.name, key.namespace, options=DeleteOptions(uid=victim.uid))
+        except (StatusError, OSError, TimeoutError) as error:
+            if isinstance(error, StatusError) and (error.is_not_found or error.is_conflict):
+                return  # Gone already.
+            log.warning("pod %s could not be preempted: %s", key, error)
+            return
+        self._event(victim, "Normal", "Preempted", f"Preempted by pod {preemptor.uid} on node {node}")
+
+    def _wakes_on(self, unfit: Unfit) -> frozenset[ClusterEvent]:
+        wakes = [self._profile.wakes_on.get(plugin, EVERY_EVENT) for plugin in unfit.plugins]
+        return frozenset[ClusterEvent]().union(*wakes) if wakes else EVERY_EVENT
 
     def _refusals(self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot) -> dict[str, list[Refusal]]:
         names = list(unfit.refused or snapshot.nodes)[:NODES_RECORDED]
         return {name: self._algorithm.verdicts(pod, snapshot.nodes[name], snapshot) for name in names}
-
-    async def _failed(
-        self, entry: QueuedPod, reason: Reason, message: str, plugins: frozenset[str] = frozenset()
-    ) -> None:
-        pod = entry.info
-        self._queue.retry(entry, plugins)
-        await self._spawn(self._report(pod, reason, message))
 
     async def _report(
         self, pod: PodInfo, reason: Reason, message: str, nominated_node: str | None = None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from ktui.engine.scheduler.framework import Profile
 from ktui.engine.scheduler.plugins.balanced_allocation import NodeResourcesBalancedAllocation
+from ktui.engine.scheduler.plugins.image_locality import ImageLocality
+from ktui.engine.scheduler.plugins.inter_pod_affinity import InterPodAffinity
+from ktui.engine.scheduler.plugins.node_affinity import NodeAffinity
 from ktui.engine.scheduler.plugins.node_name import NodeName
+from ktui.engine.scheduler.plugins.node_ports import NodePorts
 from ktui.engine.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from ktui.engine.scheduler.plugins.node_unschedulable import NodeUnschedulable
 from ktui.engine.scheduler.plugins.scheduling_gates import SchedulingGates
 from ktui.engine.scheduler.plugins.taint_toleration import TaintToleration
+from ktui.engine.scheduler.plugins.topology_spread import PodTopologySpread
 
 
 def default_profile() -> Profile:
@@ -19,7 +24,12 @@ def default_profile() -> Profile:
             NodeUnschedulable(),
             NodeName(),
             TaintToleration(),
+            NodeAffinity(),
+            NodePorts(),
             NodeResourcesFit(),
+            PodTopologySpread(),
+            InterPodAffinity(),
             NodeResourcesBalancedAllocation(),
+            ImageLocality(),
         ]
     )
