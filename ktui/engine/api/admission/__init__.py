@@ -1,1 +1,1 @@
-"""Built-in admission, one module a plugin."""
+"""Admission: plugins that change or refuse a request between authorization and the store, one module each."""

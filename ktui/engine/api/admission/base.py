@@ -1,0 +1,72 @@
+"""What an admission plugin is and what it is told; `chain` runs them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.request import User
+from ktui.kube.resource import Object, Resource
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The request as plugins see it (`admission.Attributes`)."""
+
+    operation: Operation
+    declaration: Declaration
+    namespace: str
+    name: str
+    """Empty for a create with generateName."""
+    user: User
+    subresource: str = ""
+    dry_run: bool = False
+
+    @property
+    def resource(self) -> Resource:
+        return self.declaration.resource
+
+    def is_about(self, resource: Resource, *operations: Operation) -> bool:
+        """Is it one of these operations on the main resource `resource`?"""
+        return self.operation in operations and not self.subresource and self.resource.key == resource.key
+
+
+class View(Protocol):
+    """The cluster as a plugin may look it up."""
+
+    def lookup(self, resource: str, namespace: str, name: str) -> Object | None:
+        """An object by `Resource.key`, decoded, or None."""
+        ...
+
+    def listed(self, resource: str, namespace: str = "") -> list[Object]:
+        """All objects of a kind, decoded: for kinds with few objects."""
+        ...
+
+
+class Plugin(Protocol):
+    """One rule. Both hooks raise `StatusError` (403 Forbidden, mostly) to refuse the request."""
+
+    async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        """The object as it should be stored; `obj` itself if there is nothing to change."""
+        ...
+
+    async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
+        """Look at the final object (None for DELETE) and refuse what may not be."""
+        ...
+
+
+class Mutating:
+    """A plugin that only changes objects."""
+
+    async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
+        return
+
+
+class Validating:
+    """A plugin that only refuses."""
+
+    async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        return obj

@@ -1,0 +1,35 @@
+"""The admission plugins, in the order they run. A new plugin is a module and a line in PLUGINS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ktui.engine.api.admission.base import Attributes, Plugin, View
+from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerationSeconds
+from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
+from ktui.engine.api.admission.priority import Priority
+from ktui.engine.api.admission.service_account import ServiceAccount
+from ktui.kube.resource import Object
+
+PLUGINS: Sequence[Callable[[View], Plugin]] = (
+    NamespaceLifecycle,
+    ServiceAccount,
+    DefaultTolerationSeconds,
+    Priority,
+)
+
+
+class Admission:
+    """Runs every plugin on a request: all mutations first, then all checks."""
+
+    def __init__(self, view: View, plugins: Sequence[Callable[[View], Plugin]] = PLUGINS) -> None:
+        self._plugins = [plugin(view) for plugin in plugins]
+
+    async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        for plugin in self._plugins:
+            obj = await plugin.admit(request, obj, old)
+        return obj
+
+    async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
+        for plugin in self._plugins:
+            await plugin.validate(request, obj, old)

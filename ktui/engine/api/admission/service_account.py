@@ -1,0 +1,39 @@
+"""ServiceAccount: every pod runs as one, `default` unless it names another, which has to exist."""
+
+from __future__ import annotations
+
+from ktui.engine.api.admission.base import Attributes, Mutating, View
+from ktui.kube.errors import forbidden
+from ktui.kube.kinds import PODS, SERVICE_ACCOUNTS
+from ktui.kube.resource import Object
+
+
+class ServiceAccount(Mutating):
+    """Sets `spec.serviceAccountName` and the account's pull secrets.
+
+    The account `default` may be missing: a controller makes it some time after the namespace.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        if not request.is_about(PODS, "CREATE"):
+            return obj
+        metadata: Object = obj.get("metadata") or {}
+        if "kubernetes.io/config.mirror" in (metadata.get("annotations") or {}):
+            return obj
+        spec: Object = obj.get("spec") or {}
+        name = spec.get("serviceAccountName") or "default"
+        account = self._view.lookup(SERVICE_ACCOUNTS.key, request.namespace, name)
+        if account is None and name != "default":
+            raise forbidden(
+                PODS,
+                request.name,
+                f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found',
+            )
+        changed = {**spec, "serviceAccountName": name, "serviceAccount": name}
+        secrets = account.get("imagePullSecrets") if account else None
+        if secrets and not spec.get("imagePullSecrets"):
+            changed["imagePullSecrets"] = secrets
+        return obj if changed == spec else {**obj, "spec": changed}

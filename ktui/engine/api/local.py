@@ -1,0 +1,172 @@
+"""The in-process `Client`: calls the server directly, objects straight from the store's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from ktui.client.base import (
+    Client,
+    DeleteOptions,
+    ExecOptions,
+    ExecSession,
+    ListOptions,
+    LogOptions,
+    ObjectList,
+    PatchType,
+    WatchEvent,
+    WatchOptions,
+    WriteOptions,
+)
+from ktui.engine.api.documents import decode, metadata_of
+from ktui.engine.api.request import Request, User
+from ktui.engine.api.server import ApiServer
+from ktui.kube.resource import Object, Resource
+
+_LIST, _WATCH, _WRITE, _DELETE, _LOG = (
+    ListOptions(),
+    WatchOptions(),
+    WriteOptions(),
+    DeleteOptions(),
+    LogOptions(),
+)
+
+
+class LocalClient(Client):
+    """A user's client on a server in the same loop.
+
+    `user` names who calls (`system:` for ktui's own parts); its last part is the field manager of writes that
+    name none, unless `manager` does. A namespaced create or update without namespace goes to the object's own,
+    or to `default`.
+    """
+
+    def __init__(
+        self,
+        server: ApiServer,
+        user: str = "system:ktui",
+        *,
+        groups: Sequence[str] = ("system:masters", "system:authenticated"),
+        manager: str = "",
+    ) -> None:
+        self._server = server
+        self._request = Request(User(user, tuple(groups)), manager)
+
+    async def resources(self) -> Sequence[Resource]:
+        return self._server.resources()
+
+    async def get(
+        self, resource: Resource, name: str, namespace: str = "", *, subresource: str = ""
+    ) -> Object:
+        return decode(
+            await self._server.get(
+                self._request, resource, name, _place(resource, namespace), subresource=subresource
+            )
+        )
+
+    async def list(
+        self, resource: Resource, namespace: str = "", *, options: ListOptions = _LIST
+    ) -> ObjectList:
+        return await self._server.list(self._request, resource, namespace, options)
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        options: WatchOptions = _WATCH,
+        table: bool = False,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Sequence[WatchEvent]]]:
+        return self._server.watch(self._request, resource, namespace, options, table=table)
+
+    async def table(
+        self, resource: Resource, namespace: str = "", *, name: str = "", options: ListOptions = _LIST
+    ) -> Object:
+        return await self._server.table(self._request, resource, namespace, name=name, options=options)
+
+    async def create(
+        self,
+        resource: Resource,
+        obj: Object,
+        namespace: str = "",
+        *,
+        name: str = "",
+        subresource: str = "",
+        options: WriteOptions = _WRITE,
+    ) -> Object:
+        place = _place(resource, namespace, obj)
+        return decode(
+            await self._server.create(
+                self._request, resource, obj, place, options, name=name, subresource=subresource
+            )
+        )
+
+    async def update(
+        self, resource: Resource, obj: Object, *, subresource: str = "", options: WriteOptions = _WRITE
+    ) -> Object:
+        name = metadata_of(obj).get("name") or ""
+        place = _place(resource, "", obj)
+        return decode(
+            await self._server.update(
+                self._request, resource, name, obj, place, options, subresource=subresource
+            )
+        )
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Object | Sequence[Object],
+        namespace: str = "",
+        *,
+        patch_type: PatchType = PatchType.MERGE,
+        subresource: str = "",
+        options: WriteOptions = _WRITE,
+    ) -> Object:
+        return decode(
+            await self._server.patch(
+                self._request,
+                resource,
+                name,
+                patch,
+                _place(resource, namespace),
+                options,
+                patch_type=patch_type,
+                subresource=subresource,
+            )
+        )
+
+    async def delete(
+        self, resource: Resource, name: str, namespace: str = "", *, options: DeleteOptions = _DELETE
+    ) -> Object:
+        place = _place(resource, namespace)
+        return decode(await self._server.delete(self._request, resource, name, place, options))
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        options: DeleteOptions = _DELETE,
+        list_options: ListOptions = _LIST,
+    ) -> None:
+        await self._server.delete_collection(self._request, resource, namespace, options, list_options)
+
+    @asynccontextmanager
+    async def logs(
+        self, pod: str, namespace: str, *, options: LogOptions = _LOG
+    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async with self._server.logs(self._request, pod, namespace, options) as chunks:
+            yield chunks
+
+    async def exec(self, pod: str, namespace: str, *, options: ExecOptions) -> ExecSession:
+        return await self._server.exec(self._request, pod, namespace, options)
+
+    async def close(self) -> None:
+        return
+
+
+def _place(resource: Resource, namespace: str, obj: Object | None = None) -> str:
+    """The namespace a call on one object is about."""
+    if not resource.namespaced:
+        return ""
+    return namespace or (metadata_of(obj).get("namespace") if obj else None) or "default"

@@ -1,0 +1,70 @@
+"""PATCH: a patch of any content type becomes a function from the stored object to the wanted one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from ktui.client.base import PatchType
+from ktui.engine.api.patching import json_patch, merge_patch
+from ktui.kube.errors import StatusError, bad_request, status
+from ktui.kube.resource import Object
+
+_REJECTED: Final = "the server rejected our request due to an error in our request"
+
+
+def patcher(patch_type: PatchType, patch: Any, definition: str) -> Callable[[Object], Object]:
+    """How a patch changes an object; 400 for what is not a patch, 422 (at the call) for one that does not fit."""
+    match patch_type:
+        case PatchType.JSON:
+            return _json_patcher(patch)
+        case PatchType.MERGE:
+            fields = _fields(patch)
+            return lambda old: merge_patch.merge(old, fields)
+        case _:
+            raise StatusError(
+                status(
+                    415,
+                    "UnsupportedMediaType",
+                    f"the body of the request was in an unknown format: {patch_type}",
+                )
+            )
+
+
+def _fields(patch: Any) -> Object:
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: the patch must be a JSON object")
+    return cast("Object", patch)
+
+
+def _json_patcher(patch: Any) -> Callable[[Object], Object]:
+    if not isinstance(patch, list | tuple):
+        raise bad_request("error decoding patch: a JSON patch must be a list of operations")
+    operations = cast("Sequence[Any]", patch)
+    if len(operations) > json_patch.MOST_OPERATIONS:
+        raise StatusError(
+            status(
+                413,
+                "RequestEntityTooLarge",
+                f"Request entity too large: The allowed maximum operations in a JSON patch is "
+                f"{json_patch.MOST_OPERATIONS}, got {len(operations)}",
+            )
+        )
+
+    def patched(old: Object) -> Object:
+        try:
+            found = json_patch.apply(old, operations)
+        except json_patch.PatchError as error:
+            if error.malformed:
+                raise bad_request(f"error decoding patch: {error}") from error
+            raise _rejected(str(error)) from error
+        if not isinstance(found, dict):
+            raise _rejected("the patched document is not an object")
+        return cast("Object", found)
+
+    return patched
+
+
+def _rejected(why: str) -> StatusError:
+    causes = [{"reason": "UnexpectedServerResponse", "message": why, "field": ""}]
+    return StatusError(status(422, "Invalid", f"{_REJECTED}: {why}", {"causes": causes}))

@@ -1,0 +1,69 @@
+"""Who calls the API, and what every call is allowed to see: the context that travels with a request.
+
+The rim (HTTP, the in-process client) makes a `Request` once it knows the user; handlers pass it along to
+authorization and admission, and put warnings into it that the rim hands to the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ktui.kube.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An authenticated caller (`user.Info`)."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+    @property
+    def is_system(self) -> bool:
+        """One of the control plane's own parts."""
+        return self.name.startswith("system:")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: its user, the manager its writes are tracked under, and a sink for warnings."""
+
+    user: User
+    user_agent: str = ""
+    """What the caller calls itself; the field manager of writes that name none."""
+    warnings: list[str] = field(default_factory=list[str])
+    validated: bool = False
+    """Writes come from ktui's own parts as typed objects: the walk along the schema is spared."""
+
+    def field_manager(self, asked: str) -> str:
+        """The manager of a write's fields: as asked, else from the user agent as kube-apiserver takes it."""
+        if asked:
+            return asked
+        return (self.user_agent or self.user.name.rpartition(":")[2]).partition("/")[0][:128] or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a request wants to do (`authorizer.Attributes`)."""
+
+    user: User
+    verb: str
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str = ""
+
+
+class Authorizer(Protocol):
+    """Decides on requests; raises `StatusError` (403) to deny."""
+
+    async def authorize(self, access: Access) -> None: ...
+
+
+class AllowAll:
+    """The authorizer of a cluster without rules."""
+
+    async def authorize(self, access: Access) -> None:
+        return

@@ -1,0 +1,359 @@
+"""The API server's verbs, free of HTTP: what a request means, for whoever brings it.
+
+In: a `Request` (who), a resource, names, a body as plain data. Out: objects as the bytes the store keeps,
+`ObjectList`s, watches, or a `StatusError`. The rims (`local`, `http`) only translate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from ktui.client.base import (
+    DeleteOptions,
+    ExecOptions,
+    ExecSession,
+    ListOptions,
+    LogOptions,
+    ObjectList,
+    PatchType,
+    WatchOptions,
+    WriteOptions,
+)
+from ktui.client.node import NodeAgent
+from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.apply.managers import Managers
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.deleting import Deleter
+from ktui.engine.api.discovery import served
+from ktui.engine.api.documents import decode, encode, metadata_of, success
+from ktui.engine.api.patches import patcher
+from ktui.engine.api.reading import Reader
+from ktui.engine.api.registry import Registry
+from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
+from ktui.engine.api.subresources.pods import (
+    body_of,
+    bound,
+    disrupted,
+    eviction_options,
+    goes_without_budget,
+    target_of,
+)
+from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of, scaled
+from ktui.engine.api.subresources.streams import PodStreams
+from ktui.engine.api.watching import Batches, Watches
+from ktui.engine.api.writing import Write, Writer
+from ktui.engine.store.base import Key, Store
+from ktui.kube.clock import Clock, RealClock, rfc3339
+from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
+from ktui.kube.kinds import NAMESPACES, PODS
+from ktui.kube.resource import Object, Resource
+
+NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
+"""What a new cluster begins with."""
+
+SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
+"""The server's own writes."""
+
+
+UPDATED_SUBRESOURCES = frozenset(
+    {("namespaces", "finalize"), ("pods", "ephemeralcontainers"), ("pods", "resize")}
+)
+"""Subresources with the object's own kind as body, besides status."""
+
+_LIST, _WATCH, _WRITE, _DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()
+
+
+class ApiServer:
+    """The control plane's one door to the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Clock | None = None,
+        *,
+        authorizer: Authorizer | None = None,
+        admission: Admission | None = None,
+    ) -> None:
+        self.registry = registry
+        self.clock = clock or RealClock()
+        self._store = store
+        self._authorizer = authorizer or AllowAll()
+        self._reader = Reader(store)
+        self._watches = Watches(store, self._reader, self.clock)
+        self._admission = admission or Admission(StoreView(store))
+        self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
+        self._deleter = Deleter(store, self._reader, self.clock, self._admission)
+        self._streams = PodStreams()
+
+    # Life
+
+    async def start(self) -> None:
+        """Make what a cluster begins with."""
+        for name in NAMESPACES_AT_START:
+            if self._store.get(Key(NAMESPACES.key, "", name)) is None:
+                await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
+
+    def register_node(self, name: str, agent: NodeAgent) -> None:
+        """From now on `agent` answers for the pods of node `name`."""
+        self._streams.agents[name] = agent
+
+    def unregister_node(self, name: str) -> None:
+        self._streams.agents.pop(name, None)
+
+    def resources(self) -> Sequence[Resource]:
+        """Discovery: every kind served."""
+        return [served(declaration) for declaration in self.registry]
+
+    # Reading
+
+    async def get(
+        self, request: Request, resource: Resource, name: str, namespace: str = "", *, subresource: str = ""
+    ) -> bytes:
+        declaration = await self._opened(request, "get", resource, namespace, name, subresource)
+        if subresource == "scale" and declaration.scale:
+            return encode(
+                scale_of(decode(self._reader.get(declaration, namespace, name).data), declaration.scale)
+            )
+        if subresource == "" or (subresource == "status" and declaration.has_status):
+            return self._reader.get(declaration, namespace, name).data
+        raise _not_served()
+
+    async def list(
+        self, request: Request, resource: Resource, namespace: str = "", options: ListOptions = _LIST
+    ) -> ObjectList:
+        declaration = await self._opened(request, "list", resource, namespace)
+        return await self._reader.list(declaration, namespace, options)
+
+    async def table(
+        self,
+        request: Request,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        name: str = "",
+        options: ListOptions = _LIST,
+    ) -> Object:
+        """A `Table` of an object or a list."""
+        raise method_not_supported(resource, "table")
+
+    @asynccontextmanager
+    async def watch(
+        self,
+        request: Request,
+        resource: Resource,
+        namespace: str = "",
+        options: WatchOptions = _WATCH,
+        *,
+        table: bool = False,
+    ) -> AsyncGenerator[Batches]:
+        declaration = await self._opened(request, "watch", resource, namespace)
+        async with self._watches.open(declaration, namespace, options) as batches:
+            yield batches
+
+    # Writing
+
+    async def create(
+        self,
+        request: Request,
+        resource: Resource,
+        body: object,
+        namespace: str = "",
+        options: WriteOptions = _WRITE,
+        *,
+        name: str = "",
+        subresource: str = "",
+    ) -> bytes:
+        declaration = await self._opened(request, "create", resource, namespace, name, subresource)
+        write = Write(request, declaration, namespace, name, options, subresource)
+        if resource.key in ("bindings", "pods") and (subresource == "binding" or resource.key == "bindings"):
+            return await self._bind(write, body)
+        if (resource.key, subresource) == ("pods", "eviction"):
+            return await self._evict(write, body)
+        if subresource:
+            raise _not_served()
+        return await self._writer.create(write, body)
+
+    async def update(
+        self,
+        request: Request,
+        resource: Resource,
+        name: str,
+        body: object,
+        namespace: str = "",
+        options: WriteOptions = _WRITE,
+        *,
+        subresource: str = "",
+    ) -> bytes:
+        declaration = await self._opened(request, "update", resource, namespace, name, subresource)
+        write = self._write(request, declaration, namespace, name, options, subresource)
+        if subresource == "scale":
+            return await self._scaled(write, lambda _: body)
+        return await self._writer.update(write, body)
+
+    async def patch(
+        self,
+        request: Request,
+        resource: Resource,
+        name: str,
+        patch: object,
+        namespace: str = "",
+        options: WriteOptions = _WRITE,
+        *,
+        patch_type: PatchType = PatchType.MERGE,
+        subresource: str = "",
+    ) -> bytes:
+        declaration = await self._opened(request, "patch", resource, namespace, name, subresource)
+        write = self._write(request, declaration, namespace, name, options, subresource)
+        if subresource == "scale":
+            return await self._scaled(write, patcher(patch_type, patch, SCALE_DEFINITION))
+        change = patcher(patch_type, patch, declaration.schema)
+        return await self._writer.patch(write, change)
+
+    def _write(
+        self,
+        request: Request,
+        declaration: Declaration,
+        namespace: str,
+        name: str,
+        options: WriteOptions,
+        subresource: str,
+    ) -> Write:
+        """An update of a main resource or a subresource the kind has."""
+        served = (
+            subresource == ""
+            or (subresource == "status" and declaration.has_status)
+            or (subresource == "scale" and declaration.scale is not None)
+            or (declaration.resource.key, subresource) in UPDATED_SUBRESOURCES
+        )
+        if not served:
+            raise _not_served()
+        return Write(request, declaration, namespace, name, options, subresource)
+
+    async def _scaled(self, write: Write, change: Callable[[Object], object]) -> bytes:
+        """Update the object through its `Scale`."""
+        scale = write.declaration.scale
+        assert scale is not None
+
+        def build(old: Object) -> Object:
+            return scaled(old, body_of(change(scale_of(old, scale)), "Scale"), scale)
+
+        return encode(scale_of(decode(await self._writer.change(write, build)), scale))
+
+    async def _bind(self, write: Write, body: object) -> bytes:
+        """Put a pod on a node."""
+        binding = body_of(body, "Binding")
+        node = target_of(binding)
+        name = write.name or str(metadata_of(binding).get("name") or "")
+        now = rfc3339(self.clock.now())
+        pods = self._declaration(PODS)
+        write = Write(write.request, pods, write.namespace, name, write.options, "binding")
+        await self._writer.change(write, lambda pod: bound(pod, binding, node, now))
+        return encode({**success(), "code": 201})
+
+    async def _evict(self, write: Write, body: object) -> bytes:
+        """Delete a pod in the way that its disruption budgets allow."""
+        eviction = body_of(body, "Eviction")
+        options = eviction_options(eviction)
+        if write.options.dry_run:
+            options = replace(options, dry_run=True)
+        pod = decode(self._reader.get(write.declaration, write.namespace, write.name).data)
+        if not goes_without_budget(pod):
+            now = rfc3339(self.clock.now())
+            await self._writer.change(write, lambda pod: disrupted(pod, now))
+        request, pods = write.request, write.declaration
+        await self._deleter.delete(request, pods, write.namespace, write.name, options)
+        return encode({**success(), "code": 201})
+
+    async def delete(
+        self,
+        request: Request,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        options: DeleteOptions = _DELETE,
+    ) -> bytes:
+        declaration = await self._opened(request, "delete", resource, namespace, name)
+        return await self._deleter.delete(request, declaration, namespace, name, options)
+
+    async def delete_collection(
+        self,
+        request: Request,
+        resource: Resource,
+        namespace: str = "",
+        options: DeleteOptions = _DELETE,
+        list_options: ListOptions = _LIST,
+    ) -> Sequence[bytes]:
+        declaration = await self._opened(request, "deletecollection", resource, namespace)
+        return await self._deleter.delete_collection(request, declaration, namespace, options, list_options)
+
+    # Streams
+
+    @asynccontextmanager
+    async def logs(
+        self, request: Request, name: str, namespace: str, options: LogOptions
+    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """The log of a pod's container."""
+        pod = await self._pod(request, "get", name, namespace, "log")
+        async with self._streams.logs(pod, options) as chunks:
+            yield chunks
+
+    async def exec(self, request: Request, name: str, namespace: str, options: ExecOptions) -> ExecSession:
+        """Run a command in a pod's container, or attach to it."""
+        subresource = "exec" if options.command else "attach"
+        return await self._streams.exec(
+            await self._pod(request, "create", name, namespace, subresource), options
+        )
+
+    async def dial(self, request: Request, name: str, namespace: str, port: int) -> tuple[object, object]:
+        """A connection (reader and writer) to a port of a pod."""
+        return await self._streams.dial(
+            await self._pod(request, "create", name, namespace, "portforward"), port
+        )
+
+    async def _pod(self, request: Request, verb: str, name: str, namespace: str, subresource: str) -> Object:
+        declaration = await self._opened(request, verb, PODS, namespace, name, subresource)
+        return decode(self._reader.get(declaration, namespace, name).data)
+
+    def _declaration(self, resource: Resource) -> Declaration:
+        declaration = self.registry.of(resource)
+        if declaration is None:
+            raise _not_served()
+        return declaration
+
+    async def _opened(
+        self,
+        request: Request,
+        verb: str,
+        resource: Resource,
+        namespace: str = "",
+        name: str = "",
+        subresource: str = "",
+    ) -> Declaration:
+        """The declaration of a resource the user may do this to."""
+        declaration = self._declaration(resource)
+        access = Access(request.user, verb, declaration.resource, namespace, name, subresource)
+        await self._authorizer.authorize(access)
+        if declaration.read_only and verb not in ("get", "list", "watch") and not request.user.is_system:
+            raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
+        return declaration
+
+
+class StoreView:
+    """The store as admission plugins look things up."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def lookup(self, resource: str, namespace: str, name: str) -> Object | None:
+        entry = self._store.get(Key(resource, namespace, name))
+        return decode(entry.data) if entry else None
+
+    def listed(self, resource: str, namespace: str = "") -> list[Object]:
+        return [decode(entry.data) for entry in self._store.list(resource, namespace).entries]
+
+
+def _not_served() -> StatusError:
+    return StatusError(status(404, "NotFound", "the server could not find the requested resource"))

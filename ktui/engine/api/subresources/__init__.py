@@ -1,0 +1,1 @@
+"""What hangs below an object: scale, binding, eviction, finalize, and the streams of a pod."""

@@ -1,0 +1,139 @@
+"""A pod's streams: which container is meant, whether it has something to say, and whose node to ask.
+
+In: a stored pod and the options of a log, exec, attach or port-forward. Out: the node's agent and the options
+with the container filled in, or the error kube-apiserver and the kubelet would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from ktui.client.base import ExecOptions, ExecSession, LogOptions
+from ktui.client.node import NodeAgent
+from ktui.engine.api.documents import metadata_of, section
+from ktui.kube.errors import bad_request, unavailable
+from ktui.kube.resource import Object
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_KINDS = ("containers", "initContainers", "ephemeralContainers")
+
+
+class PodStreams:
+    """Answers through the agents of the nodes that are up."""
+
+    def __init__(self) -> None:
+        self.agents: dict[str, NodeAgent] = {}
+
+    @asynccontextmanager
+    async def logs(self, pod: Object, options: LogOptions) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Chunks of a container's log; nothing yet for a pod without a node."""
+        container = chosen_container(pod, options.container)
+        if not _node_of(pod):
+            yield _nothing()
+            return
+        check_has_logs(pod, container, previous=options.previous)
+        async with self._agent(pod).logs(pod, replace(options, container=container)) as chunks:
+            yield chunks
+
+    async def exec(self, pod: Object, options: ExecOptions) -> ExecSession:
+        """Run a command in a container, or attach to it when there is none."""
+        if not _node_of(pod):
+            raise bad_request(f"pod {_name(pod)} does not have a host assigned")
+        phase = section(pod, "status").get("phase")
+        if phase in ("Succeeded", "Failed"):
+            raise bad_request(f"cannot exec into a container in a completed pod; current phase is {phase}")
+        chosen = replace(options, container=chosen_container(pod, options.container))
+        agent = self._agent(pod)
+        return await (agent.exec(pod, chosen) if options.command else agent.attach(pod, chosen))
+
+    async def dial(self, pod: Object, port: int) -> tuple[object, object]:
+        """A connection to a port of a running pod."""
+        if not _node_of(pod):
+            raise bad_request(f"pod {_name(pod)} does not have a host assigned")
+        phase = section(pod, "status").get("phase")
+        if phase != "Running":
+            raise bad_request(f"unable to forward port because pod is not running. Current status={phase}")
+        return await self._agent(pod).dial(pod, port)
+
+    def _agent(self, pod: Object) -> NodeAgent:
+        node = _node_of(pod)
+        agent = self.agents.get(node)
+        if agent is None:
+            raise unavailable(f'node "{node}" does not answer: its kubelet is not running')
+        return agent
+
+
+def chosen_container(pod: Object, asked: str) -> str:
+    """The container a request is about: as asked, the only one, or the one the pod names as its default."""
+    names = {kind: _names(section(pod, "spec").get(kind)) for kind in _KINDS}
+    everything = [name for kind in _KINDS for name in names[kind]]
+    if asked:
+        if asked not in everything:
+            raise bad_request(f"container {asked} is not valid for pod {_name(pod)}")
+        return asked
+    if len(names["containers"]) == 1:
+        return names["containers"][0]
+    annotations: Mapping[str, str] = metadata_of(pod).get("annotations") or {}
+    if annotations.get(DEFAULT_CONTAINER) in everything:
+        return annotations[DEFAULT_CONTAINER]
+    message = f"a container name must be specified for pod {_name(pod)}"
+    if names["containers"]:
+        message += f", choose one of: [{' '.join(names['containers'])}]"
+    if names["initContainers"]:
+        message += f" or one of the init containers: [{' '.join(names['initContainers'])}]"
+    raise bad_request(message)
+
+
+def check_has_logs(pod: Object, container: str, *, previous: bool) -> None:
+    """Refuse, as the kubelet does, when there is nothing that could have logged."""
+    found = _status_of(pod, container)
+    where = f'container "{container}" in pod "{_name(pod)}"'
+    state = section(found or {}, "state")
+    last = section(section(found or {}, "lastState"), "terminated")
+    if previous:
+        if not last:
+            raise bad_request(f"previous terminated {where} not found")
+        return
+    if state.get("running") or state.get("terminated") or last:
+        return
+    waiting = section(state, "waiting")
+    match waiting.get("reason"):
+        case "ErrImagePull":
+            raise bad_request(f"{where} is waiting to start: image can't be pulled")
+        case "ImagePullBackOff":
+            raise bad_request(f"{where} is waiting to start: trying and failing to pull image")
+        case None | "":
+            raise bad_request(
+                f"{where} is waiting to start - no logs yet" if found else f"{where} is not available"
+            )
+        case reason:
+            raise bad_request(f"{where} is waiting to start: {reason}")
+
+
+def _status_of(pod: Object, container: str) -> Object | None:
+    status = section(pod, "status")
+    for kind in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        statuses: list[Object] = status.get(kind) or []
+        for found in statuses:
+            if found.get("name") == container:
+                return found
+    return None
+
+
+def _node_of(pod: Object) -> str:
+    return section(pod, "spec").get("nodeName") or ""
+
+
+def _names(containers: list[Object] | None) -> list[str]:
+    return [str(container.get("name")) for container in containers or ()]
+
+
+def _name(pod: Object) -> str:
+    return metadata_of(pod).get("name") or ""
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for chunk in ():
+        yield chunk

@@ -1,0 +1,209 @@
+"""Watch: the store's changes of a kind as the selector of a request sees them, in batches.
+
+An object that leaves the selected set is DELETED to the watcher, one that enters it is ADDED. Bookmarks tell
+a quiet watcher about once a minute, and before its time is up, from where it can go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from ktui.client.base import ListOptions, WatchEvent, WatchOptions
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.documents import decode, encode, with_metadata
+from ktui.engine.api.reading import Reader
+from ktui.engine.api.revisions import parse_revision, too_large, too_old
+from ktui.engine.api.selection import Selection
+from ktui.engine.store.base import Change, CompactedError, FutureRevisionError, Store, Watcher
+from ktui.kube.clock import Clock
+from ktui.kube.resource import ObjectKey
+
+BOOKMARK_SECONDS = 60.0
+"""How often a watcher learns how far it has come."""
+_SETTLE_SECONDS = 1.0
+"""A revision noted this long ago has reached every watcher that keeps up."""
+_INITIAL_BATCH = 250
+
+Batches = AsyncIterator[Sequence[WatchEvent]]
+Render = Callable[[bytes], bytes]
+"""Turns an object's bytes into what the event carries (a Table for table watches)."""
+
+
+class Watches:
+    """Opens watches on one store."""
+
+    def __init__(self, store: Store, reader: Reader, clock: Clock) -> None:
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+
+    @asynccontextmanager
+    async def open(
+        self, declaration: Declaration, namespace: str, options: WatchOptions, render: Render | None = None
+    ) -> AsyncGenerator[Batches]:
+        """A watch; `render` is applied to every object that is sent (not to bookmarks)."""
+        selection = Selection(declaration, options.label_selector, options.field_selector)
+        if options.resource_version not in (None, ""):
+            parse_revision(str(options.resource_version))
+        batches = self._batches(declaration, namespace, options, selection, render)
+        try:
+            yield batches
+        finally:
+            await batches.aclose()
+
+    async def _batches(
+        self,
+        declaration: Declaration,
+        namespace: str,
+        options: WatchOptions,
+        selection: Selection,
+        render: Render | None,
+    ) -> AsyncGenerator[Sequence[WatchEvent]]:
+        after = parse_revision(options.resource_version or "0")
+        if after > self._store.revision:
+            raise too_large(after, self._store.revision)
+        if after == 0 or options.send_initial_events:
+            listing = ListOptions(
+                label_selector=options.label_selector, field_selector=options.field_selector
+            )
+            entries, after, _, _ = await self._reader.entries(declaration, namespace, listing)
+            for start in range(0, len(entries), _INITIAL_BATCH):
+                yield [
+                    WatchEvent(
+                        "ADDED", render(e.data) if render else e.data, ObjectKey(e.key.namespace, e.key.name)
+                    )
+                    for e in entries[start : start + _INITIAL_BATCH]
+                ]
+            if options.send_initial_events and options.allow_bookmarks:
+                yield [_bookmark(declaration, after, {"k8s.io/initial-events-end": "true"})]
+        try:
+            watcher = self._store.watch(declaration.resource.key, namespace, after=after)
+        except CompactedError as error:
+            raise too_old(error.revision, error.oldest) from error
+        except FutureRevisionError as error:
+            raise too_large(error.revision, error.current) from error
+        follower = _Follower(self._store, watcher, self._clock, after, options)
+        try:
+            async for changes in follower:
+                if changes is None:
+                    yield [_bookmark(declaration, follower.revision, {})]
+                elif events := _events(changes, selection, render):
+                    yield events
+        finally:
+            await follower.close()
+
+
+class _Follower:
+    """The changes of a watcher, and None whenever a bookmark is due at `revision`."""
+
+    def __init__(
+        self, store: Store, watcher: Watcher, clock: Clock, revision: int, options: WatchOptions
+    ) -> None:
+        self.revision = revision
+        self._store = store
+        self._watcher = watcher
+        self._clock = clock
+        self._bookmarks = options.allow_bookmarks
+        self._timeout = options.timeout_seconds
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Change] | None]:
+        changes = aiter(self._watcher)
+        deadline = None if self._timeout is None else self._clock.monotonic() + self._timeout
+        timer = self._timer(deadline)
+        following = self._task(anext(changes, None))
+        while True:
+            waiting = {following} if timer is None else {following, timer}
+            if not following.done():
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                batch = following.result()
+                if batch is None:
+                    return
+                self.revision = max(self.revision, batch[-1].revision)
+                yield batch
+                self._tasks.remove(following)
+                following = self._task(anext(changes, None))
+                continue
+            assert timer is not None
+            self._tasks.remove(timer)
+            self.revision = max(self.revision, timer.result())
+            if self._bookmarks:
+                yield None
+            if deadline is not None and self._clock.monotonic() >= deadline:
+                return
+            timer = self._timer(deadline)
+
+    def _timer(self, deadline: float | None) -> asyncio.Task[int] | None:
+        """Runs out when the next bookmark is due, or at the end; gives the revision to bookmark."""
+        if deadline is None and not self._bookmarks:
+            return None
+        seconds = BOOKMARK_SECONDS if self._bookmarks else float("inf")
+        if deadline is not None:
+            seconds = min(seconds, deadline - self._clock.monotonic())
+        return self._task(self._wait(seconds))
+
+    async def _wait(self, seconds: float) -> int:
+        await self._clock.sleep(seconds - _SETTLE_SECONDS)
+        reached = self._store.revision
+        await self._clock.sleep(min(seconds, _SETTLE_SECONDS))
+        return reached
+
+    def _task(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(_awaited(work))
+        self._tasks.append(task)
+        return task
+
+    async def close(self) -> None:
+        self._watcher.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _awaited(work: Any) -> Any:
+    return await work
+
+
+def _events(changes: Sequence[Change], selection: Selection, render: Render | None) -> list[WatchEvent]:
+    found: list[WatchEvent] = []
+    for change in changes:
+        event = _everything(change) if selection.everything else _selected(change, selection)
+        if event is not None:
+            found.append(replace(event, raw=render(event.raw)) if render else event)
+    return found
+
+
+def _everything(change: Change) -> WatchEvent:
+    return WatchEvent(change.type, change.data, ObjectKey(change.key.namespace, change.key.name))
+
+
+def _selected(change: Change, selection: Selection) -> WatchEvent | None:
+    """What happened to the selected set; None if it does not concern it."""
+    before = change.previous is not None and selection.matches(change.key, change.previous)
+    after = change.type != "DELETED" and selection.matches(change.key, change.data)
+    key = ObjectKey(change.key.namespace, change.key.name)
+    if before and after:
+        return WatchEvent("MODIFIED", change.data, key)
+    if after:
+        return WatchEvent("ADDED", change.data, key)
+    if not before:
+        return None
+    if change.type == "DELETED":
+        return WatchEvent("DELETED", change.data, key)
+    assert change.previous is not None
+    last = with_metadata(decode(change.previous), resourceVersion=str(change.revision))
+    return WatchEvent("DELETED", encode(last), key)
+
+
+def _bookmark(declaration: Declaration, revision: int, annotations: dict[str, str]) -> WatchEvent:
+    resource = declaration.resource
+    metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if annotations:
+        metadata["annotations"] = annotations
+    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    return WatchEvent("BOOKMARK", encode(obj))

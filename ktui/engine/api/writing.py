@@ -1,0 +1,231 @@
+"""Create and update: from what a client sent to what is stored.
+
+Every write goes the same way: decode and default, field managers, mutating admission, schema and declared
+rules, validating admission, store. An update is a function from the stored object to the wanted one, tried
+again when another writer was faster and the client did not insist on a version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ktui.client.base import WriteOptions
+from ktui.engine.api import checks
+from ktui.engine.api.admission.base import Attributes
+from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.documents import decode, encode, metadata_of
+from ktui.engine.api.metadata import (
+    born,
+    carried_over,
+    check_name,
+    checked_body,
+    in_namespace,
+    is_finished,
+    name_required,
+    next_generation,
+    update_errors,
+)
+from ktui.engine.api.reading import Reader
+from ktui.engine.api.request import Request
+from ktui.engine.store.base import Entry, Key, RevisionConflictError, Store
+from ktui.kube.clock import Clock
+from ktui.kube.errors import StatusError, already_exists, bad_request, conflict, invalid
+from ktui.kube.names import generate_name
+from ktui.kube.resource import Object
+
+MODIFIED: Final = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
+_ATTEMPTS: Final = 20
+"""How often a write without a version is tried against other writers."""
+_NAMES: Final = 8
+"""How many generated names are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of one object: who, what kind, where, and how."""
+
+    request: Request
+    declaration: Declaration
+    namespace: str
+    name: str
+    options: WriteOptions
+    subresource: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.declaration.resource.key, self.namespace, self.name)
+
+    @property
+    def follows_main_rules(self) -> bool:
+        """Defaulting, preparation and declared rules of the main resource hold."""
+        return self.subresource in ("", "scale")
+
+    @property
+    def manager(self) -> str:
+        return self.request.field_manager(self.options.field_manager)
+
+    def attributes(self, operation: str) -> Attributes:
+        return Attributes(
+            "CREATE" if operation == "CREATE" else "UPDATE",
+            self.declaration,
+            self.namespace,
+            self.name,
+            self.request.user,
+            self.subresource,
+            self.options.dry_run,
+        )
+
+
+class FieldManagers(Protocol):
+    """Who owns which field (`metadata.managedFields`)."""
+
+    def created(self, write: Write, obj: Object) -> Object: ...
+
+    def updated(self, write: Write, old: Object, new: Object) -> Object: ...
+
+
+class Writer:
+    """Writes to one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        reader: Reader,
+        clock: Clock,
+        admission: Admission,
+        managers: FieldManagers,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+        self._admission = admission
+        self._managers = managers
+
+    async def create(self, write: Write, body: object) -> bytes:
+        """POST of an object."""
+        declaration = write.declaration
+        obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
+        if metadata_of(obj).get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        obj = declaration.default(self.decoded(write, obj))
+        if write.name and (metadata_of(obj).get("name") or write.name) != write.name:
+            check_name(obj, write.name)
+        obj = declaration.prepare_create(obj)
+        return await self.insert(write, self._managers.created(write, obj))
+
+    async def insert(self, write: Write, obj: Object) -> bytes:
+        """Admit, check and store a new, defaulted object."""
+        declaration = write.declaration
+        asked: str = metadata_of(obj).get("name") or write.name
+        base: str = metadata_of(obj).get("generateName") or ""
+        if not asked and not base:
+            raise name_required(declaration)
+        attributes = write.attributes("CREATE")
+        obj = await self._admission.admit(attributes, obj, None)
+        name = asked or base
+        for _ in range(1 if asked else _NAMES):
+            name = asked or generate_name(base)
+            stored = born(declaration, obj, name, self._clock.now())
+            if errors := declaration.validate_create(stored):
+                raise invalid(declaration.resource, name, errors)
+            await self._admission.validate(attributes, stored, None)
+            key = Key(declaration.resource.key, write.namespace, name)
+            try:
+                if not write.options.dry_run:
+                    return (await self._store.write(key, stored, expected=0)).data
+                if self._store.get(key) is None:
+                    return encode(stored)
+            except RevisionConflictError:
+                continue
+        raise self._exists(write, name, generated=not asked)
+
+    def _exists(self, write: Write, name: str, *, generated: bool) -> StatusError:
+        error = already_exists(write.declaration.resource, name)
+        entry = self._store.get(Key(write.declaration.resource.key, write.namespace, name))
+        if generated:
+            error.status["message"] += ", the server was not able to generate a unique name for the object"
+            error.status["details"]["retryAfterSeconds"] = 1
+        elif entry is not None and metadata_of(decode(entry.data)).get("deletionTimestamp"):
+            error.status["message"] = f"object is being deleted: {error.message}"
+        return error
+
+    @staticmethod
+    def decoded(write: Write, obj: Object) -> Object:
+        """The object with known fields of the right types only; typed writes of ktui's own parts are that."""
+        if write.request.validated:
+            return obj
+        return checks.decoded(write.request, write.declaration, obj, write.options.field_validation)
+
+    async def update(self, write: Write, body: object) -> bytes:
+        """PUT of an object, or of its status."""
+        declaration = write.declaration
+        obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
+        check_name(obj, write.name)
+        obj = self.decoded(write, obj)
+        uid: str = metadata_of(obj).get("uid") or ""
+
+        def build(old: Object) -> Object:
+            found: str = metadata_of(old).get("uid") or ""
+            if uid and uid != found:
+                raise conflict(
+                    declaration.resource,
+                    write.name,
+                    f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}",
+                )
+            return obj
+
+        return await self.change(write, build)
+
+    async def patch(self, write: Write, change: Callable[[Object], Object]) -> bytes:
+        """PATCH: `change` gives the patched object, which is decoded as a body is."""
+        declaration = write.declaration
+
+        def build(old: Object) -> Object:
+            return self.decoded(write, checked_body(declaration, change(old)))
+
+        return await self.change(write, build)
+
+    async def change(self, write: Write, build: Callable[[Object], Object]) -> bytes:
+        """Replace the stored object by what `build` makes of it (its data already decoded by the checks)."""
+        resource = write.declaration.resource
+        for _ in range(_ATTEMPTS):
+            entry = self._reader.get(write.declaration, write.namespace, write.name)
+            old = decode(entry.data)
+            new = build(old)
+            version = metadata_of(new).get("resourceVersion")
+            if version not in (None, "", "0", str(entry.revision)):
+                raise conflict(resource, write.name, MODIFIED)
+            try:
+                return await self._replace(write, entry, old, new)
+            except RevisionConflictError:
+                continue
+        raise conflict(resource, write.name, MODIFIED)
+
+    async def _replace(self, write: Write, entry: Entry, old: Object, new: Object) -> bytes:
+        declaration = write.declaration
+        obj = carried_over(new, old)
+        if errors := update_errors(obj, old):
+            raise invalid(declaration.resource, write.name, errors)
+        if write.follows_main_rules:
+            obj = declaration.prepare_update(declaration.default(obj), old)
+        elif write.subresource == "status":
+            obj = declaration.prepare_status(obj, old)
+        obj = self._managers.updated(write, old, obj)
+        attributes = write.attributes("UPDATE")
+        obj = await self._admission.admit(attributes, obj, old)
+        if write.follows_main_rules and (errors := declaration.validate_update(obj, old)):
+            raise invalid(declaration.resource, write.name, errors)
+        obj = next_generation(declaration, obj, old)
+        await self._admission.validate(attributes, obj, old)
+        if obj == old:
+            return entry.data
+        if write.options.dry_run:
+            return encode(obj)
+        if is_finished(obj):
+            return (await self._store.delete(entry.key, expected=entry.revision, obj=obj)).data
+        return (await self._store.write(entry.key, obj, expected=entry.revision)).data
