@@ -35,8 +35,9 @@ def _structure(description: str, **properties: dict[str, Any]) -> dict[str, Any]
     return {"type": "object", "description": description, "properties": properties}
 
 
-def _time(description: str) -> dict[str, Any]:
-    return {**_ref("io.k8s.apimachinery.pkg.apis.meta.v1.Time"), "description": description}
+def _open_structure(description: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    """Fields may be added without a change here: only ktui itself writes them."""
+    return {**_structure(description, **properties), "x-kubernetes-preserve-unknown-fields": True}
 
 
 def _kind(kind: str, description: str, **properties: dict[str, Any]) -> dict[str, Any]:
@@ -61,68 +62,38 @@ KTUI_DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
     ),
     f"{MANIFEST_FILE}Spec": _structure(
         "Which file this is.",
-        path=_text("The path of the file, relative to the watched folder."),
+        path=_text("The path of the file, relative to the watched folder; . is the folder itself."),
+        folder=_text("The watched folder."),
     ),
-    f"{MANIFEST_FILE}Status": _structure(
+    f"{MANIFEST_FILE}Status": _open_structure(
         "What became of the file at its last reading.",
-        state=_text("Applied, Pending, Failed, Paused, Drifted, or AwaitingApproval."),
+        state=_text("Synced, Pending, Invalid, Failed, Drifted, Paused, or Deleted."),
         message=_text("The error, or what the file waits for."),
-        hash=_text("A digest of the content that was last applied."),
-        observedTime=_time("When the file was last read."),
-        appliedTime=_time("When all of its objects were last applied."),
+        appliedAt=_text("When all of its objects were last applied."),
         objects=_list(f"{MANIFEST_FILE}Object", "The objects the file brought."),
-        errors=_list(f"{MANIFEST_FILE}Error", "Every problem found in the file."),
+        problems=_list(f"{MANIFEST_FILE}Problem", "Every problem found in the file."),
     ),
-    f"{MANIFEST_FILE}Object": _structure(
+    f"{MANIFEST_FILE}Object": _open_structure(
         "One object of a file.",
         apiVersion=_text("The object's group and version."),
         kind=_text("The object's kind."),
         namespace=_text("The object's namespace, empty for cluster-scoped kinds."),
         name=_text("The object's name."),
         uid=_text("The uid of the object that was applied."),
-        line=_whole("The line at which the object starts."),
-        state=_text("Applied, Unchanged, Pending, Failed, or AwaitingPrune."),
-        message=_text("The error of this object."),
+        digest=_text("A digest of what was applied."),
     ),
-    f"{MANIFEST_FILE}Error": _structure(
+    f"{MANIFEST_FILE}Problem": _open_structure(
         "One problem of a file.",
         line=_whole("The line, counted from 1."),
         column=_whole("The column, counted from 1."),
         field=_text("The path of the field, as in spec.containers[0].image."),
         message=_text("What is wrong and what to do."),
     ),
-    SCHEDULING_DECISION: _kind(
-        "SchedulingDecision",
-        "The scheduler's last recorded decision on a pod, per node and plugin.",
-        pod=_ref("io.k8s.api.core.v1.ObjectReference"),
-        result=_text("Scheduled, Unschedulable, or Error."),
-        message=_text("The decision in one line, as in the pod's event."),
-        nodeName=_text("The chosen node."),
-        nominatedNodeName=_text("The node on which preemption makes room."),
-        decidedTime={**_ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"), "description": "When."},
-        attempts=_whole("How often the scheduler has tried."),
-        durationMicroseconds=_whole("How long the decision took."),
-        nodes=_list(f"{SCHEDULING_DECISION}Node", "The verdict on every node that was looked at."),
-        events=_list(f"{SCHEDULING_DECISION}Wakeup", "What would make the scheduler try again."),
-    ),
-    f"{SCHEDULING_DECISION}Node": _structure(
-        "The verdict on one node.",
-        name=_text("The node."),
-        feasible={"type": "boolean", "description": "Whether every filter let the pod pass."},
-        plugin=_text("The filter that refused the node."),
-        reasons={"type": "array", "items": {"type": "string"}, "description": "Why it refused."},
-        resolvable={"type": "boolean", "description": "Whether evicting pods could help."},
-        score=_whole("The weighted total of the scores."),
-        scores={
-            "type": "object",
-            "additionalProperties": {"type": "integer", "format": "int64"},
-            "description": "The weighted score of each plugin.",
-        },
-    ),
-    f"{SCHEDULING_DECISION}Wakeup": _structure(
-        "A change in the cluster after which the pod is tried again.",
-        resource=_text("The resource whose change counts."),
-        action=_text("The change: Add, Update, or Delete."),
-    ),
+    SCHEDULING_DECISION: {
+        **_kind(
+            "SchedulingDecision", "The scheduler's last recorded decision on a pod, per node and plugin."
+        ),
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
 }
 """Definitions by name, in the style of Kubernetes' own."""

@@ -1,1 +1,43 @@
-"""The declaration of each kind, one module an API group."""
+"""The kinds ktui serves, one module a kind or family; a new kind is a new module in this list."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.resources import (
+    bindings,
+    configmaps,
+    controllerrevisions,
+    deployments,
+    events,
+    ktui_dev,
+    leases,
+    namespaces,
+    nodes,
+    pods,
+    replicasets,
+    secrets,
+    serviceaccounts,
+)
+
+_MODULES = (
+    bindings,
+    configmaps,
+    events,
+    namespaces,
+    nodes,
+    pods,
+    secrets,
+    serviceaccounts,
+    controllerrevisions,
+    deployments,
+    replicasets,
+    leases,
+    ktui_dev,
+)
+
+
+def declarations() -> list[Declaration]:
+    """All of them, in the order in which discovery lists them."""
+    return list(chain.from_iterable(module.DECLARATIONS for module in _MODULES))
