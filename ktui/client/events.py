@@ -3,12 +3,14 @@
 In: `recorder.event(obj, "Normal", "SuccessfulCreate", "Created pod: x")`, which never blocks and never fails.
 Out: Events written by one owned task (`run`). Correlated as client-go does: the same event again raises the
 count of the first, many similar ones are combined, and an object that spams is cut off. When the queue is
-full, events are dropped and counted in the log: they are best effort.
+full, events are dropped: they are best effort.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -130,8 +132,14 @@ class EventRecorder:
         self._clock = clock or RealClock()
         self._correlator = Correlator(self._clock)
         self._queue: asyncio.Queue[Object] = asyncio.Queue(QUEUE_SIZE)
-        self._serial = 0
-        self._dropped = 0
+        self._serial = itertools.count(1)
+
+    def named(self, component: str, *, host: str = "") -> EventRecorder:
+        """A recorder for another component; what it records is written by this one's `run`."""
+        other = copy.copy(self)
+        other._component = component
+        other._host = host
+        return other
 
     def event(self, obj: Any, kind: EventKind, reason: str, message: str, *, field_path: str = "") -> None:
         """Record what happened to `obj` (a typed object, a dict, or an ObjectReference as a dict).
@@ -141,7 +149,7 @@ class EventRecorder:
         try:
             self._queue.put_nowait(self._build(reference(obj, field_path), kind, reason, message))
         except asyncio.QueueFull:
-            self._dropped += 1
+            log.debug("%s: event %s dropped, the queue is full: %s", self._component, reason, message)
 
     async def run(self) -> None:
         """Write events until cancelled."""
@@ -155,9 +163,6 @@ class EventRecorder:
                 log.exception("event %s not recorded", event["reason"])
             finally:
                 self._queue.task_done()
-            if self._dropped:
-                log.warning("%s: %d events dropped, the queue was full", self._component, self._dropped)
-                self._dropped = 0
 
     async def flush(self) -> None:
         """Return when everything recorded so far has been written (or dropped)."""
@@ -166,9 +171,8 @@ class EventRecorder:
     def _build(self, involved: Object, kind: EventKind, reason: str, message: str) -> Object:
         now = self._clock.now()
         stamp = rfc3339(now)
-        self._serial += 1
         # client-go names events by the nanosecond; the serial keeps a standing (fake) clock's names apart.
-        unique = int(now.timestamp() * 1_000_000) * 1000 + self._serial % 1000
+        unique = int(now.timestamp() * 1_000_000) * 1000 + next(self._serial) % 1000
         source = {"component": self._component} | ({"host": self._host} if self._host else {})
         return {
             "apiVersion": "v1",
@@ -241,4 +245,8 @@ _REFERENCE_METADATA = ("namespace", "name", "uid", "resourceVersion")
 def _involved(event: Object) -> Hashable:
     involved: Object = event["involvedObject"]
     names = ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")
-    return tuple(involved.get(name, "") for name in names)
+    return (
+        event["reportingComponent"],
+        event["reportingInstance"],
+        *(involved.get(name, "") for name in names),
+    )

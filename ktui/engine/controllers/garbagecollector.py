@@ -56,14 +56,17 @@ class GarbageCollector(Controller[str]):
         self._graph = OwnerGraph()
         self._resources: dict[tuple[str, str], Resource] = {}
         self._watched: dict[Resource, tuple[Informer[ObjectMetadata], asyncio.Task[None]]] = {}
+        self._discovered = asyncio.Event()
 
     def setup(self, informers: Informers, queue: WorkQueue[str]) -> None:
         self._queue = queue
 
-    @property
-    def has_synced(self) -> bool:
-        """Every resource type known so far has been listed."""
-        return bool(self._watched) and all(informer.has_synced for informer, _ in self._watched.values())
+    async def wait_synced(self) -> None:
+        """Return once every resource type known so far has been listed: before that, an owner's dependents
+        are not all known and it must not be let go."""
+        await self._discovered.wait()
+        for informer, _ in list(self._watched.values()):
+            await informer.wait_synced()
 
     async def background(self) -> None:
         """Discover resource types and keep an informer on each."""
@@ -93,6 +96,7 @@ class GarbageCollector(Controller[str]):
             informer.add_handler(self._handler(resource))
             task = group.create_task(informer.run(), name=f"garbage collector {resource}")
             self._watched[resource] = (informer, task)
+        self._discovered.set()
 
     def _handler(self, resource: Resource) -> Any:
         def changed(delta: Delta[ObjectMetadata]) -> None:
@@ -112,9 +116,7 @@ class GarbageCollector(Controller[str]):
             self._queue.add(uid)
 
     async def reconcile(self, key: str) -> Result | None:
-        if not self.has_synced:
-            # Before everything is listed an owner that exists may look absent; wait rather than ask a lot.
-            return Result(0.1)
+        await self.wait_synced()
         node = self._graph.get(key)
         if node is None or node.virtual:
             return None
@@ -171,7 +173,7 @@ class GarbageCollector(Controller[str]):
         owner = self._graph.get(reference.uid)
         if owner is not None and not owner.virtual:
             if (owner.where.namespace, owner.where.name) == (namespace, reference.name):
-                return "waiting" if owner.deletes_dependents and reference.blockOwnerDeletion else "solid"
+                return "waiting" if owner.deletes_dependents else "solid"
             if resource.namespaced and owner.where.namespace != namespace:
                 self._misplaced(node, reference, f'does not exist in namespace "{namespace}"')
             return "dangling"
@@ -185,7 +187,7 @@ class GarbageCollector(Controller[str]):
         if metadata.get("uid") != reference.uid:
             return "dangling"
         if metadata.get("deletionTimestamp") and FOREGROUND in (metadata.get("finalizers") or ()):
-            return "waiting" if reference.blockOwnerDeletion else "solid"
+            return "waiting"
         return "solid"
 
     def _misplaced(self, node: Node, reference: OwnerReference, problem: str) -> None:
@@ -196,7 +198,10 @@ class GarbageCollector(Controller[str]):
             "name": node.where.name,
             "uid": node.uid,
         }
-        described = f"[{reference.apiVersion}/{reference.kind}, namespace: {node.where.namespace}, name: {reference.name}, uid: {reference.uid}]"
+        described = (
+            f"[{reference.apiVersion}/{reference.kind}, namespace: {node.where.namespace}, "
+            f"name: {reference.name}, uid: {reference.uid}]"
+        )
         self._recorder.event(
             involved, "Warning", "OwnerRefInvalidNamespace", f"ownerRef {described} {problem}"
         )

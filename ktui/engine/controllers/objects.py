@@ -14,6 +14,7 @@ import msgspec
 from lightkube.models.core_v1 import Pod, PodCondition, PodSpec, PodStatus
 from lightkube.models.meta_v1 import ObjectMeta
 
+from ktui.kube.clock import whole_second
 from ktui.kube.resource import Object, ObjectKey
 
 
@@ -142,3 +143,18 @@ def seconds_until(moments: Iterable[datetime | None], now: datetime) -> float | 
     """How long until the first of those moments that lie ahead; None when none does."""
     ahead = [(moment - now).total_seconds() for moment in moments if moment is not None and moment > now]
     return min(ahead, default=None)
+
+
+def disrupted(pod: Pod, reason: str, message: str, now: datetime) -> list[PodCondition]:
+    """The pod's conditions with DisruptionTarget, which says that the cluster ended it, and why."""
+    others = [
+        condition for condition in pod_status(pod).conditions or () if condition.type != "DisruptionTarget"
+    ]
+    target = PodCondition(
+        type="DisruptionTarget",
+        status="True",
+        reason=reason,
+        message=message,
+        lastTransitionTime=whole_second(now),
+    )
+    return [*others, target]

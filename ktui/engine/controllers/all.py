@@ -1,0 +1,32 @@
+"""The list of controllers the engine runs: adding one is adding its module and a line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ktui.client.base import Client
+from ktui.client.events import EventRecorder
+from ktui.engine.controllers.deployment import DeploymentController
+from ktui.engine.controllers.garbagecollector import GarbageCollector
+from ktui.engine.controllers.namespace import NamespaceController
+from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
+from ktui.engine.controllers.podgc import PodGarbageCollector
+from ktui.engine.controllers.replicaset import ReplicaSetController
+from ktui.engine.controllers.runtime import Controller
+from ktui.engine.controllers.serviceaccount import ServiceAccountController
+from ktui.engine.controllers.tainteviction import TaintEvictionController
+from ktui.kube.clock import Clock
+
+
+def default_controllers(client: Client, recorder: EventRecorder, clock: Clock) -> list[Controller[Any]]:
+    """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all."""
+    return [
+        DeploymentController(client, recorder.named("deployment-controller"), clock),
+        ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
+        GarbageCollector(client, recorder.named("garbage-collector-controller"), clock),
+        NamespaceController(client, clock),
+        NodeLifecycleController(client, recorder.named("node-controller"), clock),
+        TaintEvictionController(client, recorder.named("taint-eviction-controller"), clock),
+        PodGarbageCollector(client, clock),
+        ServiceAccountController(client),
+    ]
