@@ -38,12 +38,6 @@ def metadata_of(obj: Object) -> Object:
     return metadata
 
 
-def section(obj: Object, name: str) -> Object:
-    """A part of an object (`spec`, `status`), empty if it has none."""
-    found: Object = obj.get(name) or {}
-    return found
-
-
 def with_metadata(obj: Object, **changes: Any) -> Object:
     """A copy of `obj` with metadata fields set, or dropped where the value is None."""
     metadata = {**metadata_of(obj), **changes}

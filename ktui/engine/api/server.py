@@ -6,6 +6,7 @@ In: a `Request` (who), a resource, names, a body as plain data. Out: objects as 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ktui.client.base import (
     WriteOptions,
 )
 from ktui.client.node import NodeAgent
+from ktui.engine.api import table as tables
 from ktui.engine.api.admission.chain import Admission
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.declaration import Declaration
@@ -42,11 +44,12 @@ from ktui.engine.api.subresources.pods import (
 )
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of, scaled
 from ktui.engine.api.subresources.streams import PodStreams
+from ktui.engine.api.table import IncludeObject
 from ktui.engine.api.watching import Batches, Watches
 from ktui.engine.api.writing import Write, Writer
 from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import Clock, RealClock, rfc3339
-from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
+from ktui.kube.errors import StatusError, forbidden, status
 from ktui.kube.kinds import NAMESPACES, PODS
 from ktui.kube.resource import Object, Resource
 
@@ -61,6 +64,9 @@ UPDATED_SUBRESOURCES = frozenset(
     {("namespaces", "finalize"), ("pods", "ephemeralcontainers"), ("pods", "resize")}
 )
 """Subresources with the object's own kind as body, besides status."""
+
+_SLICE = 100
+"""Rows printed before the loop gets a turn."""
 
 _LIST, _WATCH, _WRITE, _DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()
 
@@ -135,9 +141,26 @@ class ApiServer:
         *,
         name: str = "",
         options: ListOptions = _LIST,
+        include_object: IncludeObject = "Metadata",
     ) -> Object:
         """A `Table` of an object or a list."""
-        raise method_not_supported(resource, "table")
+        declaration = await self._opened(request, "get" if name else "list", resource, namespace, name)
+        now = self.clock.now()
+        if name:
+            entry = self._reader.get(declaration, namespace, name)
+            return tables.table(declaration, [decode(entry.data)], now, include_object=include_object)
+        listing = await self._reader.list(declaration, namespace, options)
+        rows: list[Object] = []
+        for start in range(0, len(listing.raw), _SLICE):
+            part = map(decode, listing.raw[start : start + _SLICE])
+            rows += tables.table(declaration, part, now, include_object=include_object)["rows"]
+            await asyncio.sleep(0)
+        metadata: Object = {"resourceVersion": listing.resource_version}
+        if listing.continue_token:
+            metadata["continue"] = listing.continue_token
+        if listing.remaining is not None:
+            metadata["remainingItemCount"] = listing.remaining
+        return {**tables.table(declaration, (), now, list_metadata=metadata), "rows": rows}
 
     @asynccontextmanager
     async def watch(
@@ -148,9 +171,17 @@ class ApiServer:
         options: WatchOptions = _WATCH,
         *,
         table: bool = False,
+        include_object: IncludeObject = "Metadata",
     ) -> AsyncGenerator[Batches]:
+        """Changes in batches; `table` renders each as a `Table` with one row."""
         declaration = await self._opened(request, "watch", resource, namespace)
-        async with self._watches.open(declaration, namespace, options) as batches:
+
+        def row(data: bytes) -> bytes:
+            return encode(
+                tables.table(declaration, [decode(data)], self.clock.now(), include_object=include_object)
+            )
+
+        async with self._watches.open(declaration, namespace, options, row if table else None) as batches:
             yield batches
 
     # Writing

@@ -131,6 +131,8 @@ class Writer:
         for _ in range(1 if asked else _NAMES):
             name = asked or generate_name(base)
             stored = born(declaration, obj, name, self._clock.now())
+            if not asked:
+                stored = declaration.default(stored)
             if errors := declaration.validate_create(stored):
                 raise invalid(declaration.resource, name, errors)
             await self._admission.validate(attributes, stored, None)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ktui.client.base import DeleteOptions
-from ktui.engine.api.documents import metadata_of, section
+from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.metadata import is_finished
+from ktui.kube.data import section
 from ktui.kube.errors import StatusError, bad_request, conflict
 from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object, Resource

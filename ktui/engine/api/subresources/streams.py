@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from ktui.client.base import ExecOptions, ExecSession, LogOptions
 from ktui.client.node import NodeAgent
-from ktui.engine.api.documents import metadata_of, section
+from ktui.engine.api.documents import metadata_of
+from ktui.kube.data import section
 from ktui.kube.errors import bad_request, unavailable
 from ktui.kube.resource import Object
 
