@@ -68,7 +68,9 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("space", "mark", "Mark", show=False, group=Binding.Group("Mark")),
         Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, group=Binding.Group("Mark")),
         Binding("shift+right", "sort_next(1)", "Sort next column", show=False, group=Binding.Group("Sort")),
-        Binding("shift+left", "sort_next(-1)", "Sort previous column", show=False, group=Binding.Group("Sort")),
+        Binding(
+            "shift+left", "sort_next(-1)", "Sort previous column", show=False, group=Binding.Group("Sort")
+        ),
     ]
 
     class RowChosen(Message):
@@ -338,7 +340,9 @@ class VirtualTable(ScrollView, can_focus=True):
         if not 0 <= line < len(self._placeholder):
             return Strip.blank(width, self.rich_style)
         style = self.rich_style + (self._style("header") if line else self._style("header-sorted"))
-        return Strip([Segment(self._placeholder[line].center(width), style)]).crop_extend(0, width, self.rich_style)
+        return Strip([Segment(self._placeholder[line].center(width), style)]).crop_extend(
+            0, width, self.rich_style
+        )
 
     def _header(self) -> Strip:
         plain = self.rich_style + self._style("header")
@@ -349,7 +353,9 @@ class VirtualTable(ScrollView, can_focus=True):
             column = self.model.columns[slot.column]
             is_sorted = slot.column == self.model.sort_column
             name = column.name.upper() + (("↓" if self.model.descending else "↑") if is_sorted else "")
-            text = " " * (slot.start - x) + (name.rjust(slot.width) if column.right else name.ljust(slot.width))
+            text = " " * (slot.start - x) + (
+                name.rjust(slot.width) if column.right else name.ljust(slot.width)
+            )
             segments.append(Segment(text, sorted_style if is_sorted else plain))
             x = slot.start + len(text) - (slot.start - x)
         return Strip(segments)

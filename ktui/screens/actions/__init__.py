@@ -1,0 +1,18 @@
+"""The things a user can do, one module a group. A new group is a new module and a line in `MODULES`."""
+
+from __future__ import annotations
+
+from ktui.screens.actions import browse, change, nodes, open_related, workloads
+from ktui.screens.actions.registry import Action, ActionContext, Registry
+
+MODULES = (
+    browse,
+    open_related,
+    workloads,
+    nodes,
+    change,
+)
+
+REGISTRY = Registry(action for module in MODULES for action in module.ACTIONS)
+
+__all__ = ["REGISTRY", "Action", "ActionContext", "Registry"]

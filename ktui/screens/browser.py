@@ -1,0 +1,332 @@
+"""The browser: one live table on any kind, with the way in (`:`), down (enter) and back (esc).
+
+The screen moves data: a view's `Source` feeds the `BrowserModel`, the table draws it, keys run actions of the
+registry. What can be done is in `ktui.screens.actions`; what rows look like in `ktui.screens.items`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingsMap
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import PODS
+from ktui.kube.resource import Object
+from ktui.screens.actions import REGISTRY
+from ktui.screens.actions.registry import Action, ActionContext
+from ktui.screens.browser_model import BrowserModel
+from ktui.screens.cluster_bar import ClusterBar
+from ktui.screens.command_line import CommandError, Goto, complete_command, parse_command
+from ktui.screens.drill import drill_down
+from ktui.screens.live_table import Link, LiveTable, Source
+from ktui.screens.session import Session
+from ktui.screens.view import Trail, View
+from ktui.widgets.prompt import Prompt
+from ktui.widgets.split_line import Part, SplitLine
+from ktui.widgets.virtual_table import VirtualTable
+
+if TYPE_CHECKING:
+    from ktui.screens.items import Item
+
+_COMMAND, _FILTER = ":", "/"
+
+
+class BrowserScreen(Screen[None]):
+    """Browses every kind the cluster serves."""
+
+    CSS_PATH = "browser.tcss"
+    TITLE = "Browse"
+    AUTO_FOCUS = "VirtualTable"
+    BINDING_GROUP_TITLE = "Browser"
+    registry: ClassVar = REGISTRY
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.model = BrowserModel(session.now)
+        self.trail = Trail()
+        self.view = View(resource=PODS, namespace=session.namespace)
+        self._restore_cursor: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield ClusterBar(self.session)
+        yield SplitLine(id="crumbs")
+        yield Prompt(id="prompt")
+        yield VirtualTable(self.model.table, now=self.session.now, id="table")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._bind()
+        self._describe()
+
+    @property
+    def table(self) -> VirtualTable:
+        return self.query_one(VirtualTable)
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.query_one(Prompt)
+
+    def start(self, command: str) -> None:
+        """The cluster is there: open the first view."""
+        self.query_one(ClusterBar).read()
+        self.command(command)
+
+    def show_failure(self, message: str) -> None:
+        """The cluster could not be reached."""
+        self.model.open(self.view)
+        self.on_link(Link.REFUSED, message)
+
+    # -- views -----------------------------------------------------------------------------------------------
+
+    def go(self, view: View) -> None:
+        """Show a view as a new start (`:` commands)."""
+        self._leave()
+        self.trail.go(view)
+        self._enter(view)
+
+    def drill(self, view: View) -> None:
+        """Show a view one level deeper; esc comes back."""
+        self._leave()
+        self.trail.drill(view)
+        self._enter(view)
+
+    def change_namespace(self, namespace: str) -> None:
+        """The present kind in another namespace ("" is all)."""
+        self.session.visit(namespace)
+        if self.view.resource.namespaced:
+            self._leave()
+            view = View(resource=self.view.resource, namespace=namespace, filter=self.view.filter)
+            self.trail.replace(view)
+            self._enter(view)
+        else:
+            self._describe()
+
+    def back(self) -> bool:
+        """Close what is open: the filter, the marks, the view. False when there is nothing left to close."""
+        if self.view.filter or self.view.only_trouble:
+            self.view.only_trouble = False
+            self.set_filter("")
+        elif self.model.table.marks:
+            self.table.clear_marks()
+        else:
+            self._leave()
+            if not self.trail.back():
+                return False
+            self._enter(self.trail.stack[-1])
+        return True
+
+    def step_history(self, direction: int) -> None:
+        self._leave()
+        if self.trail.step(direction):
+            self._enter(self.trail.stack[-1])
+
+    def reload(self) -> None:
+        """List anew, or try again to reach the cluster."""
+        if self.session.connection is None:
+            self.session.reconnect()
+            return
+        self._leave()
+        self._enter(self.view)
+
+    def set_filter(self, text: str) -> None:
+        self.view.filter = text
+        self.prompt.set_class(bool(self.model.refilter()), "-wrong")
+        self.table.refresh_rows()
+        self._describe()
+
+    def _leave(self) -> None:
+        if self.trail.stack:
+            self.model.remember(self.table.cursor_row)
+
+    def _enter(self, view: View) -> None:
+        self.view = view
+        self._restore_cursor = view.cursor
+        self.model.open(view)
+        self.table.reset_cursor()
+        self.table.refresh_rows()
+        self._bind()
+        self._describe()
+        if self.session.connection is not None:
+            self._feed(view)
+
+    @work(exclusive=True, group="source")
+    async def _feed(self, view: View) -> None:
+        await self._source(view).run(self)
+
+    def _source(self, view: View) -> Source:
+        if view.source is not None:
+            return view.source(self.session.client)
+        return LiveTable(
+            self.session.client,
+            view.resource,
+            view.namespace,
+            label_selector=view.label_selector,
+            field_selector=view.field_selector,
+        )
+
+    # -- the source's calls (`live_table.Sink`) --------------------------------------------------------------
+
+    def on_columns(self, definitions: Sequence[Object]) -> None:
+        if self.model.set_columns(definitions):
+            self.table.refresh_rows()
+
+    def on_rows(self, rows: Sequence[Object], *, append: bool, more: bool) -> None:
+        converted = self.model.convert(rows)
+        if append:
+            self.table.apply(converted)
+        else:
+            self.model.table.replace(converted)
+            self.table.refresh_rows()
+        if self._restore_cursor and (self.table.move_to(self._restore_cursor) or not more):
+            self._restore_cursor = None
+        self._describe()
+
+    def on_changes(self, changes: Mapping[str, Object | None]) -> None:
+        total = len(self.model.table), self.model.table.total
+        self.table.apply(*self.model.split(changes))
+        if total != (len(self.model.table), self.model.table.total):
+            self._describe()
+
+    def on_link(self, link: Link, message: str) -> None:
+        if link is Link.RECONNECTING and self.model.link is Link.LIVE:
+            self.notify(f"{message}. Trying again.", title="Lost the cluster", severity="warning")
+        elif link is Link.LIVE and self.model.link is Link.RECONNECTING:
+            self.notify("Connected again", timeout=3)
+        self.model.link, self.model.problem = link, message
+        self.query_one(ClusterBar).show_link(link)
+        self._describe()
+
+    # -- actions ---------------------------------------------------------------------------------------------
+
+    def _bind(self) -> None:
+        bindings = [action.binding() for action in self.registry.of(self.view.resource) if action.key]
+        own = BindingsMap(bindings)
+        inherited = type(self)._merged_bindings or BindingsMap()
+        self._bindings = BindingsMap.merge([own, inherited])
+        self.refresh_bindings()
+
+    def action_run(self, action_id: str, argument: str = "") -> None:
+        """Run an action of the registry on the selection."""
+        action = self.registry.get(action_id)
+        if action is not None:
+            self.run_action_of_registry(action, argument)
+
+    def run_action_of_registry(self, action: Action, argument: str = "") -> None:
+        items = self.selection(several=action.needs == "rows")
+        if action.needs != "nothing" and not items:
+            self.notify(f"There is no row to {action.title.lower()}", severity="warning")
+            return
+        if self.session.connection is None and action.needs != "nothing":
+            return
+        self._run(
+            action,
+            ActionContext(app=self.app, browser=self, session=self.session, items=items, argument=argument),
+        )
+
+    def selection(self, *, several: bool) -> Sequence[Item]:
+        """The marked rows (with `several`), or the one under the cursor."""
+        return self.model.items(self.table.cursor_row, marked=several)
+
+    @work(group="actions")
+    async def _run(self, action: Action, context: ActionContext) -> None:
+        try:
+            await action.run(context)
+        except StatusError as error:
+            self.notify(error.message, title=f"{action.title} failed", severity="error", markup=False)
+        except OSError as error:
+            self.notify(str(error), title=f"{action.title} failed", severity="error", markup=False)
+
+    # -- prompt ----------------------------------------------------------------------------------------------
+
+    def open_command(self, text: str = "") -> None:
+        self.prompt.open(
+            _COMMAND,
+            text,
+            lambda typed: complete_command(
+                typed, self.session.catalog, self.registry, self.session.namespaces
+            ),
+        )
+
+    def open_filter(self) -> None:
+        self.prompt.open(_FILTER, self.view.filter)
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        if event.mode == _FILTER:
+            self.set_filter(event.text)
+
+    def on_prompt_left(self, event: Prompt.Left) -> None:
+        if event.mode == _FILTER:
+            self.set_filter(event.text)
+        self.table.focus()
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        self.table.focus()
+        if event.mode == _FILTER:
+            self.set_filter(event.text)
+        elif event.text.strip():
+            self.command(event.text)
+
+    def command(self, text: str) -> None:
+        """Do what a `:` line says."""
+        try:
+            parsed = parse_command(text, self.session.catalog, self.registry)
+        except CommandError as error:
+            self.notify(str(error), title="No such command", severity="warning", markup=False)
+            return
+        if not isinstance(parsed, Goto):
+            self.run_action_of_registry(parsed.action, parsed.argument)
+            return
+        if parsed.namespace is not None:
+            self.session.visit(parsed.namespace)
+        namespace = self.session.namespace if parsed.resource.namespaced else ""
+        self.go(View(resource=parsed.resource, namespace=namespace, filter=parsed.filter))
+
+    # -- table and texts -------------------------------------------------------------------------------------
+
+    @work(group="actions")
+    async def on_virtual_table_row_chosen(self, event: VirtualTable.RowChosen) -> None:
+        item: Item = event.row.data
+        try:
+            view = await drill_down(self.session, item)
+        except StatusError as error:
+            self.notify(error.message, title="Can't open it", severity="error", markup=False)
+            return
+        if view is not None:
+            self.drill(view)
+            return
+        for action in self.registry.of(item.resource):
+            if action.opens_row:
+                self.run_action_of_registry(action)
+                return
+
+    def on_virtual_table_changed(self) -> None:
+        self._describe()
+
+    def _describe(self) -> None:
+        crumbs: list[Part] = []
+        for view in self.trail.stack[:-1]:
+            crumbs += [(view.title, "$text-muted"), (" › ", "$text-muted")]
+        crumbs += [(self.view.title, "$text-accent bold"), f" [{self.model.count}]"]
+        if self.model.table.marks:
+            crumbs.append((f"  ●{len(self.model.table.marks)} marked", "$text-secondary"))
+        if self.view.filter:
+            crumbs.append((f"  /{self.view.filter}", "$text-warning"))
+        if self.view.only_trouble:
+            crumbs.append(("  only in trouble", "$text-warning"))
+        if self.model.filter_error:
+            crumbs.append((f"  {self.model.filter_error}", "$text-error"))
+        self.query_one("#crumbs", SplitLine).show(crumbs, self._namespace_keys())
+        self.query_one(ClusterBar).show_namespace()
+        self.table.set_placeholder(self.model.placeholder(self.session.manifests))
+
+    def _namespace_keys(self) -> list[Any]:
+        keys = [("0 all", ""), *((f"{n} {name}", name) for n, name in enumerate(self.session.recent, 1))]
+        style = {True: "$text-accent bold", False: "$text-muted"}
+        return [(f" {text}", style[name == self.session.namespace]) for text, name in keys]

@@ -1,0 +1,76 @@
+"""The header: which cluster and namespace, how many nodes and pods, load, and whether what you see is live."""
+
+from __future__ import annotations
+
+from textual import work
+
+from ktui.screens.cluster_status import ClusterStatus, read_status
+from ktui.screens.live_table import Link
+from ktui.screens.session import Session
+from ktui.widgets.split_line import Part, SplitLine
+
+_EVERY_SECONDS = 5.0
+_LINKS: dict[Link, Part] = {
+    Link.LOADING: (" ◌ loading", "$text-muted"),
+    Link.LIVE: (" ● live", "$text-success"),
+    Link.RECONNECTING: (" ◌ reconnecting", "$text-warning bold"),
+    Link.REFUSED: (" ✗ refused", "$text-error bold"),
+}
+
+
+class ClusterBar(SplitLine):
+    """One line, refreshed every few seconds while the cluster is reachable."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(id="cluster-bar")
+        self._session = session
+        self._status = ClusterStatus()
+        self._link = Link.LOADING
+
+    def on_mount(self) -> None:
+        self.set_interval(_EVERY_SECONDS, self.read)
+        self._draw()
+
+    def show_link(self, link: Link) -> None:
+        self._link = link
+        self._draw()
+
+    def show_namespace(self) -> None:
+        self._draw()
+
+    @work(exclusive=True, group="status")
+    async def read(self) -> None:
+        """Read the numbers now."""
+        if self._session.connection is None or not self.screen.is_current:
+            return
+        self._status = await read_status(self._session.client, self._session.catalog)
+        if self._status.namespaces:
+            self._session.namespaces = list(self._status.namespaces)
+        self._draw()
+
+    def _draw(self) -> None:
+        connection = self._session.connection
+        left: list[Part] = [("ktui ", "bold")]
+        if connection is None:
+            self.show([*left, ("starting…", "$text-muted")])
+            return
+        left += [(connection.context, "$text-accent bold"), "  "]
+        left += [("ns ", "$text-muted"), (self._session.namespace or "all", "bold")]
+        if connection.runtime == "sim":
+            left.append(("  SIMULATION: pods run nowhere", "$text-warning bold"))
+        self.show(left, [*self._numbers(), _LINKS[self._link]])
+
+    def _numbers(self) -> list[Part]:
+        status = self._status
+        parts: list[Part] = []
+        for name, percent in (("cpu", status.cpu_percent), ("mem", status.memory_percent)):
+            if percent is not None:
+                style = "$text-error bold" if percent >= 90 else "$text-warning" if percent >= 75 else ""
+                parts.append((f" {name} {percent}% ", style))
+        if status.nodes is not None and status.ready is not None:
+            short = status.ready < status.nodes
+            text = f" {status.ready}/{status.nodes} nodes " if short else f" {status.nodes} nodes "
+            parts.append((text.replace(" 1 nodes", " 1 node"), "$text-warning" if short else "$text-muted"))
+        if status.pods is not None:
+            parts.append((f" {status.pods} pods ", "$text-muted"))
+        return parts

@@ -1,0 +1,94 @@
+"""Help, made from the bindings: every key and command for the kind at hand, grouped as they are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from ktui.kube.resource import Resource
+from ktui.screens.actions.registry import Registry
+from ktui.widgets.virtual_table import VirtualTable
+
+if TYPE_CHECKING:
+    from ktui.screens.browser import BrowserScreen
+
+_FILTERS = (
+    ("text", "rows that contain it, spaces and all"),
+    ("web-[0-9]+", "a regular expression"),
+    ("!text", "rows that do not"),
+    ("-l app=web", "labels"),
+    ("-f wbp", "letters in this order"),
+    ("status:pending", "a column contains; also = != > < (restarts>3 age<1h)"),
+)
+
+
+def help_lines(registry: Registry, resource: Resource) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of (keys, what they do) for a kind."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for action in registry.of(resource):
+        if action.id.startswith("namespace-") and action.key not in ("0", "1"):
+            continue
+        keys = action.key_display or action.key.replace(",", " ").replace("escape", "esc")
+        if action.key == "1":
+            keys, text = "1-9", "Recent namespaces"
+        else:
+            text = action.help
+        names = " ".join(f":{name}" for name in action.commands[:2])
+        groups.setdefault(action.group, []).append((" ".join(filter(None, (keys, names))), text))
+    for binding in Binding.make_bindings(VirtualTable.BINDINGS):
+        title = binding.group.description if binding.group else "Move"
+        _merge(groups.setdefault(title, []), binding)
+    groups["Filters (/)"] = list(_FILTERS)
+    return list(groups.items())
+
+
+def _merge(entries: list[tuple[str, str]], binding: Binding) -> None:
+    key = binding.key.replace("ctrl+@", "ctrl+space")
+    for index, (keys, text) in enumerate(entries):
+        if text == binding.description:
+            if key not in keys.split():
+                entries[index] = (f"{keys} {key}", text)
+            return
+    entries.append((key, binding.description))
+
+
+class HelpScreen(ModalScreen[None]):
+    """One page to scroll; esc closes."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "close", "Close")]
+
+    def __init__(self, browser: BrowserScreen) -> None:
+        super().__init__()
+        self._groups = help_lines(browser.registry, browser.view.resource)
+        self._kind = browser.view.resource.kind
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="help"):
+            yield Label(f"Keys on {self._kind}  (esc closes)", id="help-title")
+            with VerticalScroll(id="help-body"):
+                for title, entries in self._groups:
+                    yield Static(_group(title, entries), classes="help-group")
+
+    def on_mount(self) -> None:
+        self.query_one("#help-body").focus()
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def _group(title: str, entries: Sequence[tuple[str, str]]) -> Content:
+    return Content("\n").join(_lines(title, entries))
+
+
+def _lines(title: str, entries: Iterable[tuple[str, str]]) -> Iterable[Content]:
+    yield Content.styled(title, "$text-accent bold")
+    for keys, text in entries:
+        yield Content.assemble((f"  {keys:<18} ", "bold"), text)
