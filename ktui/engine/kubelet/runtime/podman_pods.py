@@ -1,0 +1,410 @@
+"""What Podman holds for this engine, kept current: the index behind `pods()`, `pod()` and `container()`.
+
+One relist fills it; from then on a container is looked at again only when its process ended (pidfd), Podman's
+event stream says that someone else did something, or the runtime itself acted on it. So a quiet cluster costs
+nothing, and a pod's records cost no call. A broken stream means a new relist and a `relist` event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from ktui.engine.kubelet.runtime import cgroups
+from ktui.engine.kubelet.runtime.base import (
+    ContainerRecord,
+    ContainerState,
+    NotFoundError,
+    PodIdentity,
+    PodRecord,
+    RuntimeCallError,
+    RuntimeEvent,
+)
+from ktui.engine.kubelet.runtime.broadcast import EventBroadcast
+from ktui.engine.kubelet.runtime.podman_records import (
+    container_record,
+    moment,
+    pod_identity,
+    pod_ips,
+    sandbox_attempt,
+)
+from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
+from ktui.engine.kubelet.runtime.podman_specs import CONTAINER, UID, engine_filter, own_labels
+from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
+
+JSON = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+_PARALLEL_INSPECTS = 8
+_EXIT_PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""How long to wait for conmon to write down a death that the kernel has already told us of."""
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One Podman pod of ours."""
+
+    id: str
+    labels: Mapping[str, str]
+    created_at: datetime
+    infra_id: str = ""
+    infra_pid: int = 0
+    ready: bool = False
+    ips: tuple[str, ...] = ()
+    containers: dict[str, ContainerRecord] = field(default_factory=dict[str, ContainerRecord])
+
+    @property
+    def pod(self) -> PodIdentity:
+        """Whose it is."""
+        return pod_identity(self.labels)
+
+    def record(self) -> PodRecord:
+        """As the kubelet sees it."""
+        return PodRecord(
+            id=self.id,
+            pod=self.pod,
+            attempt=sandbox_attempt(self.labels),
+            ready=self.ready,
+            labels=own_labels(self.labels),
+            created_at=self.created_at,
+            ips=self.ips,
+            containers=tuple(self.containers.values()),
+        )
+
+
+@dataclass(slots=True)
+class _Life:
+    """What must be known of a running container before its end."""
+
+    cgroup: str
+    system_oom_kills: int | None
+    has_memory_limit: bool
+    stop_signal: int
+
+
+class PodIndex:
+    """The engine's pods and containers, by id."""
+
+    def __init__(self, rest: PodmanREST, engine: str, host_ip: str) -> None:
+        self.events = EventBroadcast()
+        self._rest = rest
+        self._engine = engine
+        self._host_ip = host_ip
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._owner: dict[str, Sandbox] = {}
+        """Container id (infra containers too) → sandbox."""
+        self._lives: dict[str, _Life] = {}
+        self._oom_killed: set[str] = set()
+        self._killed_by_us: set[str] = set()
+        self._ends: dict[str, asyncio.Event] = {}
+        self._settling: set[str] = set()
+        """Containers whose process has ended, until Podman says so too."""
+        self._watch = ProcessWatch()
+        self._inspects = asyncio.Semaphore(_PARALLEL_INSPECTS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.image_digests: dict[str, str] = {}
+        """Image id → `name@sha256:…`, which a container's status names it by."""
+
+    async def close(self) -> None:
+        """Stop watching."""
+        self._watch.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Reading
+
+    def pods(self) -> Sequence[PodRecord]:
+        """Every sandbox."""
+        return [sandbox.record() for sandbox in self._sandboxes.values()]
+
+    def pod(self, uid: str) -> Sequence[PodRecord]:
+        """One pod's, newest attempt first."""
+        found = [s.record() for s in self._sandboxes.values() if s.labels.get(UID) == uid]
+        return sorted(found, key=lambda record: -record.attempt)
+
+    def sandbox(self, sandbox_id: str) -> Sandbox:
+        """Raises NotFoundError."""
+        if sandbox := self._sandboxes.get(sandbox_id):
+            return sandbox
+        raise NotFoundError(f"no pod {sandbox_id[:12]}")
+
+    def find(self, container_id: str) -> ContainerRecord | None:
+        """A container's record; None when it isn't ours or is gone."""
+        owner = self._owner.get(container_id)
+        return owner.containers.get(container_id) if owner else None
+
+    def container(self, container_id: str) -> ContainerRecord:
+        """Raises NotFoundError."""
+        if record := self.find(container_id):
+            return record
+        raise NotFoundError(f"no container {container_id[:12]}")
+
+    def running_cgroups(self) -> list[tuple[ContainerRecord, Sandbox, str]]:
+        """Running containers with their cgroup's path."""
+        return [
+            (record, sandbox, life.cgroup)
+            for sandbox in self._sandboxes.values()
+            for record in sandbox.containers.values()
+            if record.state is ContainerState.RUNNING and (life := self._lives.get(record.id))
+        ]
+
+    # Looking at Podman
+
+    async def relist(self) -> None:
+        """Look at everything anew."""
+        filters = engine_filter(self._engine)
+        pods, containers = await asyncio.gather(
+            self._rest.get_list("pods/json", filters=filters),
+            self._rest.get_list("containers/json", all="true", filters=filters),
+        )
+        seen = {str(pod["Id"]) for pod in pods}
+        for sandbox_id in self._sandboxes.keys() - seen:
+            self.drop_sandbox(sandbox_id)
+        for pod in pods:
+            known = self._sandboxes.get(pod["Id"])
+            if known is None:
+                created = moment(pod.get("Created")) or datetime.now(UTC)
+                known = Sandbox(pod["Id"], pod.get("Labels") or {}, created)
+                self._sandboxes[known.id] = known
+            known.infra_id = pod.get("InfraId") or ""
+            if known.infra_id:
+                self._owner[known.infra_id] = known
+        ids = {str(container["Id"]) for container in containers}
+        for container_id in self._owner.keys() - ids:
+            self.drop_container(container_id)
+        for container in containers:
+            if sandbox := self._sandboxes.get(container.get("Pod") or ""):
+                self._owner[container["Id"]] = sandbox
+        await asyncio.gather(*(self.refresh(str(c["Id"])) for c in containers if c["Id"] in self._owner))
+
+    def add_sandbox(self, sandbox: Sandbox) -> None:
+        """One that we have just made."""
+        self._sandboxes[sandbox.id] = sandbox
+        self._owner[sandbox.infra_id] = sandbox
+
+    def add_container(self, sandbox_id: str, container_id: str) -> None:
+        """One that we have just made; `refresh` fills it."""
+        self._owner[container_id] = self.sandbox(sandbox_id)
+
+    async def refresh(self, container_id: str) -> ContainerRecord | None:
+        """Look at one container; None for infra containers and those that are gone."""
+        owner = self._owner.get(container_id)
+        if owner is None:
+            return None
+        try:
+            async with self._inspects:
+                inspected = await self._rest.get(f"containers/{container_id}/json")
+        except NotFoundError:
+            self.drop_container(container_id)
+            return None
+        return self.take_in(inspected)
+
+    def take_in(self, inspected: JSON) -> ContainerRecord | None:
+        """Learn from the answer of `containers/{id}/json`; None for infra containers and strangers."""
+        container_id = str(inspected["Id"])
+        owner = self._owner.get(container_id)
+        if owner is None:
+            return None
+        record = container_record(
+            inspected, oom_killed=container_id in self._oom_killed, image_digests=self.image_digests
+        )
+        pid = record.pid
+        if container_id == owner.infra_id:
+            owner.ready = record.state is ContainerState.RUNNING
+            owner.infra_pid = pid
+            owner.ips = (pod_ips(inspected, self._host_ip) if owner.ready else ()) or owner.ips
+        else:
+            owner.containers[container_id] = record
+        if record.state is not ContainerState.RUNNING:
+            self._watch.forget(container_id)
+        elif not self._watch.watches(container_id) and container_id not in self._settling:
+            self._lives[container_id] = _Life(
+                inspected["State"].get("CgroupPath") or "",
+                cgroups.system_oom_kills(),
+                has_memory_limit=(inspected["HostConfig"].get("Memory") or 0) > 0,
+                stop_signal=int(inspected["Config"].get("StopSignal") or signal.SIGTERM),
+            )
+            try:
+                self._watch.watch(container_id, pid, lambda: self._process_ended(container_id))
+            except OSError as error:
+                log.warning("container %s: no prompt news of its end: %s", container_id[:12], error)
+        if container_id == owner.infra_id:
+            return None
+        return self._mend_record(owner, record)
+
+    async def started(self, container_id: str, oom_kills_before: int | None) -> None:
+        """We have just started it: look, and find out about an end that came too soon to be watched."""
+        record = await self.refresh(container_id)
+        if record is not None and record.state is ContainerState.EXITED:
+            was_killed = record.exit_code == 128 + signal.SIGKILL and oom_kills_before is not None
+            if was_killed and (cgroups.system_oom_kills() or 0) > (oom_kills_before or 0):
+                self._oom_killed.add(container_id)
+            self._settle(container_id)
+
+    def drop_container(self, container_id: str) -> bool:
+        """It is gone; whether it was known."""
+        self._watch.forget(container_id)
+        self._lives.pop(container_id, None)
+        self._oom_killed.discard(container_id)
+        self._killed_by_us.discard(container_id)
+        owner = self._owner.pop(container_id, None)
+        self._notify_end(container_id)
+        if owner is None:
+            return False
+        owner.containers.pop(container_id, None)
+        if container_id == owner.infra_id:
+            owner.ready = False
+        return True
+
+    def drop_sandbox(self, sandbox_id: str) -> None:
+        """It is gone with its containers."""
+        sandbox = self._sandboxes.pop(sandbox_id, None)
+        if sandbox is not None:
+            for container_id in [*sandbox.containers, sandbox.infra_id]:
+                self.drop_container(container_id)
+
+    # Ends
+
+    def signal(self, container_id: str, number: int) -> bool:
+        """Signal the container's process; False when it isn't ours to signal."""
+        if number == signal.SIGKILL:
+            # So that its death is not taken for the OOM killer's.
+            self._killed_by_us.add(container_id)
+        return self._watch.send_signal(container_id, number)
+
+    def stop_signal(self, container_id: str) -> int:
+        """What asks the container to end."""
+        life = self._lives.get(container_id)
+        return life.stop_signal if life else signal.SIGTERM
+
+    async def wait_end(self, container_id: str) -> None:
+        """Return when the container is known to have ended or to be gone."""
+        while self._is_up(container_id):
+            await self._ends.setdefault(container_id, asyncio.Event()).wait()
+
+    def _is_up(self, container_id: str) -> bool:
+        owner = self._owner.get(container_id)
+        if owner is None:
+            return False
+        if container_id == owner.infra_id:
+            return owner.ready
+        record = owner.containers.get(container_id)
+        return record is not None and record.state is ContainerState.RUNNING
+
+    def notify_if_ended(self, container_id: str) -> None:
+        """Wake who waits for an end that was seen by looking."""
+        if not self._is_up(container_id):
+            self._notify_end(container_id)
+
+    def _notify_end(self, container_id: str) -> None:
+        if waiters := self._ends.pop(container_id, None):
+            waiters.set()
+
+    def _process_ended(self, container_id: str) -> None:
+        # Now, before Podman's clean-up takes the cgroup away.
+        life = self._lives.pop(container_id, None)
+        if life is not None and container_id not in self._killed_by_us and life.cgroup:
+            kills = cgroups.oom_kills(life.cgroup)
+            if kills is None and life.has_memory_limit and life.system_oom_kills is not None:
+                kills = (cgroups.system_oom_kills() or 0) - life.system_oom_kills
+            if kills:
+                self._oom_killed.add(container_id)
+        self._settle(container_id)
+
+    def _settle(self, container_id: str) -> None:
+        if container_id not in self._settling:
+            self._settling.add(container_id)
+            self._spawn(self._settle_end(container_id))
+
+    async def _settle_end(self, container_id: str) -> None:
+        try:
+            if owner := self._owner.get(container_id):
+                await self._take_in_end(owner, container_id)
+        finally:
+            self._settling.discard(container_id)
+
+    async def _take_in_end(self, owner: Sandbox, container_id: str) -> None:
+        for pause in _EXIT_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self.refresh(container_id)
+            except RuntimeCallError as error:
+                log.warning("container %s ended, but can't be inspected: %s", container_id[:12], error)
+                continue
+            if not self._is_up(container_id):
+                break
+        else:
+            log.warning("container %s ended, but podman still calls it running", container_id[:12])
+        self._notify_end(container_id)
+        self._send(owner, container_id)
+
+    def _mend_record(self, owner: Sandbox, record: ContainerRecord) -> ContainerRecord:
+        """An OOM kill is one only if the container failed of it."""
+        if record.oom_killed and record.exit_code == 0:
+            record = replace(record, oom_killed=False)
+            owner.containers[record.id] = record
+        return record
+
+    def _send(self, owner: Sandbox, container_id: str) -> None:
+        uid = owner.labels.get(UID, "")
+        if container_id == owner.infra_id:
+            self.events.send(RuntimeEvent(uid, type="sandbox"))
+        elif (record := owner.containers.get(container_id)) is None:
+            self.events.send(RuntimeEvent(uid, container_id, "removed"))
+        else:
+            self.events.send(RuntimeEvent(uid, container_id, "oom" if record.oom_killed else "died"))
+
+    # Podman's event stream
+
+    async def follow(self, connected: asyncio.Event) -> None:
+        """Take in what others do to our containers; returns when the stream ends."""
+        async with self._rest.lines(
+            "GET", "events", stream="true", filters=engine_filter(self._engine)
+        ) as lines:
+            connected.set()
+            async for line in lines:
+                with contextlib.suppress(msgspec.MsgspecError, KeyError):
+                    event: JSON = msgspec.json.decode(line, type=dict[str, Any])
+                    if event["Type"] == "container":
+                        await self._take_event(str(event["Action"]), event["Actor"])
+
+    async def _take_event(self, action: str, actor: JSON) -> None:
+        container_id = str(actor["ID"])
+        attributes: Mapping[str, str] = actor.get("Attributes") or {}
+        owner = self._owner.get(container_id)
+        if owner is None:
+            return
+        match action:
+            case "remove":
+                if CONTAINER not in attributes and container_id == owner.infra_id:
+                    self.drop_sandbox(owner.id)
+                    self.events.send(RuntimeEvent(owner.labels.get(UID, ""), type="removed"))
+                elif self.drop_container(container_id):
+                    self._send(owner, container_id)
+            case "died" | "stop" | "kill":
+                # A watched process tells us itself, and sooner.
+                if self._is_up(container_id) and not self._watch.watches(container_id):
+                    self._settle(container_id)
+            case "start" | "restart":
+                if not self._is_up(container_id):
+                    with contextlib.suppress(RuntimeCallError):
+                        await self.refresh(container_id)
+                    if self._is_up(container_id):
+                        self.events.send(RuntimeEvent(owner.labels.get(UID, ""), container_id, "started"))
+            case _:
+                pass
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
