@@ -33,6 +33,10 @@ class FaultyDisk(Files):
         self._maybe_fail("write")
         super().write(descriptor, data, offset)
 
+    def write_durably(self, descriptor: int, data: bytes, offset: int) -> None:
+        self.write(descriptor, data, offset)
+        self.sync(descriptor)
+
     def sync(self, descriptor: int) -> None:
         self._maybe_fail("sync")
         super().sync(descriptor)

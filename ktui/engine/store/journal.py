@@ -1,4 +1,4 @@
-"""The file that makes writes durable: appended in batches, one fdatasync a batch, into preallocated room.
+"""The file that makes writes durable: appended in batches, one synchronous write a batch, into preallocated room.
 
 Runs in the committer's thread. A batch that fails leaves no trace: the file is cut back to its last durable
 byte, at once or, when the disk refuses that too, before the next batch is let in.
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = b'{"format":1}'
 PREALLOCATE = 8 << 20
+ZEROED = 256 << 10
+"""How far ahead a small batch writes zeros: a sync into blocks that were written before costs a quarter less."""
 
 
 def journal_path(folder: Path, first: int) -> Path:
@@ -34,7 +36,7 @@ class Journal:
         self.size = size
         self._files = files
         self._descriptor = descriptor
-        self._allocated = size
+        self._allocated = self._zeroed = size
         self._clean = True
 
     @classmethod
@@ -45,8 +47,7 @@ class Journal:
         header = records.encode(Record(first, first, time, records.HEADER, "journal", "", "", FORMAT))
         descriptor = files.open(draft, create=True)
         try:
-            files.write(descriptor, header, 0)
-            files.sync(descriptor)
+            files.write_durably(descriptor, header, 0)
             files.rename(draft, path)
         except BaseException:
             files.close(descriptor)
@@ -67,8 +68,7 @@ class Journal:
         self._clean = False
         try:
             self._reserve(len(data))
-            self._files.write(self._descriptor, data, self.size)
-            self._files.sync(self._descriptor)
+            self._files.write_durably(self._descriptor, self._padded(data), self.size)
         except OSError:
             try:
                 self._cut()
@@ -92,7 +92,7 @@ class Journal:
     def _cut(self) -> None:
         self._clean = False
         self._files.truncate(self._descriptor, self.size)
-        self._allocated = self.size
+        self._allocated = self._zeroed = self.size
         self._files.sync(self._descriptor)
         self._clean = True
 
@@ -108,3 +108,10 @@ class Journal:
                 raise
         else:
             self._allocated = self.size + room
+
+    def _padded(self, data: bytes) -> bytes:
+        end = self.size + len(data)
+        if end <= self._zeroed or len(data) > ZEROED // 16 or end + ZEROED > self._allocated:
+            return data
+        self._zeroed = end + ZEROED
+        return data + bytes(ZEROED)

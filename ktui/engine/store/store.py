@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import wait as wait_for
 from pathlib import Path
 
 import msgspec
@@ -41,6 +40,10 @@ from ktui.kube.resource import Object
 
 COMPACT_AT = 64 << 20
 """How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
+
+
+EARLY = 40
+"""How many gathered writes do not wait for the end of the loop's turn."""
 
 
 class JournaledStore(Store):
@@ -167,7 +170,7 @@ class JournaledStore(Store):
         """Replace the journals by a snapshot now; raises StoreError when the disk refuses."""
         if self._compactor is None:
             return
-        self._loop = asyncio.get_running_loop()
+        self._attach()
         while self._compactor.running or self._flight is not None:
             await self._compactor.wait()
             await self._idle()
@@ -177,7 +180,7 @@ class JournaledStore(Store):
         flight = self._flight
         assert flight is not None
         await self._idle()
-        error = flight.done.exception() or flight.done.result().problem or await self._compactor.wait()
+        error = flight.problem or await self._compactor.wait()
         if error is not None:
             raise StoreError(f"compaction failed, the journals stay: {error}") from error
 
@@ -185,10 +188,11 @@ class JournaledStore(Store):
         if self._closed:
             return
         self._closed = True
-        self._loop = asyncio.get_running_loop()
+        loop = self._attach()
         await self._idle()
         self._history.wake_all()
         if self._journal is not None:
+            loop.remove_reader(self._journal.finished)
             await asyncio.to_thread(self._journal.close, self._revision, self._milliseconds())
         if self._compactor is not None:
             await asyncio.to_thread(self._compactor.stop)
@@ -203,15 +207,19 @@ class JournaledStore(Store):
         return staged.latest, False
 
     async def _durable(self, key: Key, obj: Object, current: Entry | None, *, deleted: bool = False) -> Entry:
-        self._loop = loop = asyncio.get_running_loop()
+        loop = self._attach()
         waiter: asyncio.Future[Entry] = loop.create_future()
         staged = self._stage(key, obj, current, waiter, deleted=deleted)
         if self._journal is None:
             self._launch()
             return staged.entry
-        if len(self._gathered) == 1 and self._flight is None:
-            # Not at once: others that are ready to write in this turn of the loop go along.
-            loop.call_soon(self._launch)
+        if self._flight is None:
+            # Not at once: others that are ready to write in this turn of the loop go along. But when they
+            # are many the disk begins with the first, and works while the rest are staged.
+            if len(self._gathered) == 1:
+                loop.call_soon(self._launch)
+            elif len(self._gathered) == EARLY:
+                self._launch()
         return await waiter
 
     def _stage(
@@ -245,8 +253,8 @@ class JournaledStore(Store):
                 batch.append(self._stage(key, last, current, None, deleted=obj is None))
         while self._gathered or self._flight is not None:
             self._launch()
-            if self._flight is not None:
-                wait_for([self._flight.done])
+            if self._flight is not None and self._journal is not None:
+                self._journal.wait()
                 self._settle()
         for staged in batch:
             if staged.error is not None:
@@ -266,25 +274,29 @@ class JournaledStore(Store):
             rotate_at = self._assigned
         self._rotate = False
         self._flight = self._journal.commit(batch, time, rotate_at=rotate_at)
-        self._flight.done.add_done_callback(lambda _: self._call_settle())
 
-    def _call_settle(self) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._settle)
+    def _attach(self) -> asyncio.AbstractEventLoop:
+        """Hear of landed flights on the loop that runs."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop and self._journal is not None:
+            loop.add_reader(self._journal.finished, self._settle)
+        self._loop = loop
+        return loop
 
     def _settle(self) -> None:
         """A batch came back: show it, or undo it and all that was staged upon it."""
+        assert self._journal is not None
+        self._journal.landed()
         flight = self._flight
-        if flight is None or not flight.done.done():
+        if flight is None or flight.outcome is None:
             return
         self._flight = None
-        error = flight.done.exception()
-        if error is not None:
-            self._undo([*flight.batch, *self._gathered], error)
+        if isinstance(flight.outcome, BaseException):
+            self._undo([*flight.batch, *self._gathered], flight.outcome)
         else:
+            self._launch()
             self._show(flight.batch, flight.time)
-            self._after_commit(flight.done.result())
+            self._after_commit(flight.outcome)
         self._settled.set()
         self._settled.clear()
         self._launch()
