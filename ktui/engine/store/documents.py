@@ -193,16 +193,6 @@ class ObjectTable(Table):
         super().__init__(storage, name, **options)
         self.documents = storage.documents(name)
 
-    def put(self, entry: Entry) -> None:
-        """A durable write becomes what readers see."""
-        self.documents.put(entry)
-        self.clear_cache()
-
-    def drop(self, key: Key) -> None:
-        """A durable delete becomes what readers see."""
-        self.documents.drop(key)
-        self.clear_cache()
-
     def insert(self, document: Mapping[str, Any]) -> int:
         return super().insert(_identified(document))  # pyright: ignore[reportUnknownMemberType]
 

@@ -41,11 +41,10 @@ class Record(NamedTuple):
 def encode(record: Record) -> bytes:
     """Spell a record as a line, newline included."""
     revision, batch, time, op, resource, namespace, name, data = record
-    where = f"{resource}\t{namespace}\t{name}"
-    if "%" in where or not where.replace("\t", "").isprintable():
-        where = "\t".join(part.translate(_ESCAPES) for part in (resource, namespace, name))
-    body = b"%d\t%d\t%d\t%b\t%b\t%b\n" % (revision, batch, time, op.encode(), where.encode(), data)
-    return b"%08x\t%b" % (crc32(body), body)
+    if "%" in name or not (resource + namespace + name).isprintable() or "%" in resource + namespace:
+        resource, namespace, name = (part.translate(_ESCAPES) for part in (resource, namespace, name))
+    head = f"{revision}\t{batch}\t{time}\t{op}\t{resource}\t{namespace}\t{name}\t".encode()
+    return b"%08x\t%b%b\n" % (crc32(b"\n", crc32(data, crc32(head))), head, data)
 
 
 def decode(line: bytes) -> Record:

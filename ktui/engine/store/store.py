@@ -26,7 +26,7 @@ from ktui.engine.store.base import (
 )
 from ktui.engine.store.commits import Committed, Flight, JournalThread, Staged
 from ktui.engine.store.compaction import Compactor
-from ktui.engine.store.documents import Mutation, ObjectDatabase
+from ktui.engine.store.documents import Mutation, ObjectDatabase, ObjectTable
 from ktui.engine.store.files import Files
 from ktui.engine.store.history import History, HistoryLimits
 from ktui.engine.store.journal import Journal
@@ -42,8 +42,13 @@ COMPACT_AT = 64 << 20
 """How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
 
 
+_encode = msgspec.json.Encoder().encode
+
 EARLY = 40
 """How many gathered writes do not wait for the end of the loop's turn."""
+
+LARGEST = 500
+"""How many writes a batch has at most: staging and showing it must not hold up the loop."""
 
 
 class JournaledStore(Store):
@@ -53,7 +58,7 @@ class JournaledStore(Store):
         self.database = ObjectDatabase(self._commit_now)
         self._history = History(limits, FIRST_REVISION)
         self._clock = clock
-        self._revision = self._assigned = FIRST_REVISION
+        self._revision = self._assigned = self._launched = FIRST_REVISION
         self._staged: dict[Key, Staged] = {}
         self._gathered: list[Staged] = []
         self._flight: Flight | None = None
@@ -73,7 +78,7 @@ class JournaledStore(Store):
             recovery = Recovery(self.database, self._history)
             position = recovery.run(folder)
             files.remove(recovery.leftovers)
-            self._revision = self._assigned = recovery.revision
+            self._revision = self._assigned = self._launched = recovery.revision
             self._history.expire(self._now())
             if position:
                 journal = Journal.resume(files, position.path, position.first, position.size)
@@ -234,7 +239,7 @@ class JournaledStore(Store):
         self._check_open()
         revision = self._assigned + 1
         metadata: Object = {**(obj.get("metadata") or {}), "resourceVersion": str(revision)}
-        data = msgspec.json.encode({**obj, "metadata": metadata})
+        data = _encode({**obj, "metadata": metadata})
         self._assigned = revision
         kind = "DELETED" if deleted else "MODIFIED" if current else "ADDED"
         change = Change(kind, key, revision, data, current.data if current else None)
@@ -264,14 +269,16 @@ class JournaledStore(Store):
         """Send what has gathered to the journal, unless a batch is on its way."""
         if self._flight is not None or not (self._gathered or self._rotate):
             return
-        batch, self._gathered = self._gathered, []
+        batch, self._gathered = self._gathered[:LARGEST], self._gathered[LARGEST:]
+        if batch:
+            self._launched = batch[-1].change.revision
         time = self._milliseconds()
         if self._journal is None:
             self._show(batch, time)
             return
         rotate_at = None
         if self._compactor is not None and (self._rotate or self._compactor.due):
-            rotate_at = self._assigned
+            rotate_at = self._launched
         self._rotate = False
         self._flight = self._journal.commit(batch, time, rotate_at=rotate_at)
 
@@ -303,31 +310,33 @@ class JournaledStore(Store):
 
     def _show(self, batch: Sequence[Staged], time: int) -> None:
         seconds = time / 1000
-        resources: set[str] = set()
+        tables: dict[str, ObjectTable] = {}
         for staged in batch:
             change = staged.change
             key = change.key
-            table = self.database.objects(key.resource)
+            table = tables.get(key.resource)
+            if table is None:
+                table = tables[key.resource] = self.database.objects(key.resource)
+                table.clear_cache()
             if change.type == "DELETED":
-                table.drop(key)
+                table.documents.drop(key)
             else:
-                table.put(staged.entry)
+                table.documents.put(staged.entry)
             self._history.append(change, seconds)
             self._revision = change.revision
-            resources.add(key.resource)
             if self._staged.get(key) is staged:
                 del self._staged[key]
         self._history.expire(seconds)
         for staged in batch:
             if staged.waiter is not None and not staged.waiter.done():
                 staged.waiter.set_result(staged.entry)
-        self._history.wake(resources)
+        self._history.wake(tables)
 
     def _undo(self, batch: Sequence[Staged], cause: BaseException) -> None:
         where = f"{self._journal.path}: " if self._journal else ""
         self._gathered = []
         self._staged.clear()
-        self._assigned = self._revision
+        self._assigned = self._launched = self._revision
         for staged in batch:
             error = StoreError(f"{where}the write could not be made durable and was not applied: {cause}")
             error.__cause__ = cause
@@ -355,7 +364,7 @@ class JournaledStore(Store):
         await self._settled.wait()
 
     async def _idle(self) -> None:
-        """Until nothing is on its way any more."""
+        """Until nothing is gathered or on its way any more."""
         self._launch()
         while self._flight is not None:
             await self._settled.wait()
