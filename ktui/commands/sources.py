@@ -1,0 +1,136 @@
+"""The objects in files given with `-f`, with their places, and mistakes told as `path:line:column: …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ktui.commands.session import UserError
+from ktui.commands.targets import ResourceIndex
+from ktui.kube.errors import StatusError
+from ktui.kube.manifest import Document, ManifestError, Position, parse
+from ktui.kube.resource import GroupVersionKind, Object, Resource
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object of a file."""
+
+    path: str
+    document: Document
+    resource: Resource
+    object: Object
+    namespace: str
+
+    @property
+    def name(self) -> str:
+        return self.object["metadata"]["name"]
+
+    def explain(self, error: StatusError) -> list[str]:
+        """An API error in terms of the file, a line for each cause."""
+        causes = error.causes
+        if not causes:
+            return [located(self.path, self.document.position, "", error.message)]
+        return [
+            located(self.path, self.document.locate(cause.field), cause.field, cause.message)
+            for cause in causes
+        ]
+
+
+def located(path: str, position: Position, field: str, message: str) -> str:
+    """`path:line:column: field: message`, the form every editor understands."""
+    where = f"{path}:{position.line}:{position.column}"
+    return f"{where}: {field}: {message}" if field else f"{where}: {message}"
+
+
+def read_sources(
+    filenames: Sequence[str],
+    *,
+    recursive: bool,
+    index: ResourceIndex,
+    namespace: str,
+    explicit_namespace: bool,
+) -> tuple[list[Source], list[str]]:
+    """Every object in the files, in order, and a line for each mistake."""
+    found: list[Source] = []
+    mistakes: list[str] = []
+    if not filenames:
+        raise UserError("must specify one of -f")
+    for path, data in _contents(filenames, recursive):
+        try:
+            documents = parse(data, is_json=path.endswith(".json"))
+        except ManifestError as error:
+            mistakes.append(located(path, error.position, error.path, error.message))
+            continue
+        for document in documents:
+            source = _source(path, document, index, namespace, explicit_namespace)
+            if isinstance(source, str):
+                mistakes.append(source)
+            else:
+                found.append(source)
+    if not found and not mistakes:
+        raise UserError("no objects passed: the files hold no manifests")
+    return found, mistakes
+
+
+def _contents(filenames: Sequence[str], recursive: bool) -> Iterator[tuple[str, bytes]]:
+    for filename in filenames:
+        if filename == "-":
+            yield "<stdin>", sys.stdin.buffer.read()
+            continue
+        path = Path(filename)
+        if path.is_dir():
+            walk = path.rglob("*") if recursive else path.iterdir()
+            files = sorted(file for file in walk if file.suffix in _SUFFIXES and file.is_file())
+        elif path.exists():
+            files = [path]
+        else:
+            raise UserError(f'the path "{filename}" does not exist')
+        for file in files:
+            yield str(file), file.read_bytes()
+
+
+def _source(
+    path: str, document: Document, index: ResourceIndex, namespace: str, explicit_namespace: bool
+) -> Source | str:
+    obj = document.object
+    gvk = GroupVersionKind.of(obj)
+    metadata = obj.get("metadata")
+    if not gvk.version or not gvk.kind:
+        missing = "kind" if gvk.version else "apiVersion"
+        return located(path, document.position, missing, "Required value: every object needs it")
+    resource = index.of_object(obj)
+    if resource is None:
+        message = f'no matches for kind "{gvk.kind}" in version "{gvk.api_version}"'
+        return located(path, document.locate("kind"), "kind", message + _nearest(gvk, index))
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        return located(
+            path, document.locate("metadata.name"), "metadata.name", "Required value: name is required"
+        )
+    if not resource.namespaced:
+        return Source(path, document, resource, obj, "")
+    own = metadata.get("namespace")
+    if own and explicit_namespace and own != namespace:
+        message = (
+            f'the namespace from the provided object "{own}" does not match the namespace "{namespace}"; '
+            f"you must pass '--namespace={own}' to perform this operation"
+        )
+        return located(path, document.locate("metadata.namespace"), "metadata.namespace", message)
+    place = own or namespace
+    return Source(path, document, resource, {**obj, "metadata": {**metadata, "namespace": place}}, place)
+
+
+def _nearest(gvk: GroupVersionKind, index: ResourceIndex) -> str:
+    from difflib import get_close_matches
+
+    by_kind = {resource.kind: resource for resource in index.resources}
+    if known := by_kind.get(gvk.kind):
+        return f" (did you mean apiVersion {known.api_version}?)"
+    close = get_close_matches(gvk.kind, by_kind, n=1, cutoff=0.7)
+    if close:
+        return f" (did you mean kind {close[0]} in apiVersion {by_kind[close[0]].api_version}?)"
+    return ""
