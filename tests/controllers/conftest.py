@@ -16,9 +16,9 @@ from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.runtime import ControllerRunner
 from ktui.engine.store import open_store
-from ktui.kube.clock import FakeClock, rfc3339, settle
+from ktui.kube.clock import FakeClock, rfc3339, rfc3339_micro, settle
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS
+from ktui.kube.kinds import DEPLOYMENTS, EVENTS, LEASES, NODES, PODS, REPLICA_SETS
 from ktui.kube.resource import ObjectKey
 
 
@@ -193,6 +193,33 @@ class World:
         conditions = {each["type"]: each for each in found["status"].get("conditions") or ()}
         each = conditions.get(kind)
         return each and (each["status"], each["reason"], each["message"])
+
+    async def renew(self, node="node-1"):
+        """What a kubelet does every ten seconds to say that it lives."""
+        now = rfc3339_micro(self.clock.now())
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": node, "namespace": "kube-node-lease"},
+            "spec": {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": now},
+        }
+        try:
+            await self.client.patch(LEASES, node, {"spec": {"renewTime": now}}, "kube-node-lease")
+        except StatusError:
+            await self.client.create(LEASES, lease, "kube-node-lease")
+        await self.settle()
+
+    async def live(self, seconds, *nodes):
+        """Let time pass while these nodes renew their Leases."""
+        while seconds > 0:
+            for node in nodes:
+                await self.renew(node)
+            await self.advance(min(10, seconds), step=5)
+            seconds -= 10
+
+    async def taints(self, name="node-1"):
+        found = await self.get(NODES, name)
+        return sorted((each["key"], each["effect"]) for each in found["spec"].get("taints") or ())
 
     async def node(self, name="node-1", ready="True", **spec):
         """A node that says it is ready."""

@@ -35,7 +35,7 @@ class Emptied:
     discovery_error: str = ""
     errors: list[str] = field(default_factory=list[str])
     remaining: dict[str, int] = field(default_factory=dict[str, int])
-    """Objects left, by resource."""
+    """Objects left, by `plural.group` (`pods.` for the core group, as Kubernetes words it)."""
     finalizers: dict[str, int] = field(default_factory=dict[str, int])
     """Objects that wait for a finalizer, by finalizer."""
 
@@ -117,7 +117,7 @@ class NamespaceController(Controller[ObjectKey]):
                 await self._delete(resource, obj, namespace)
         left = (await self._client.list(resource, namespace)).items
         if left:
-            emptied.remaining[resource.key] = len(left)
+            emptied.remaining[f"{resource.plural}.{resource.group}"] = len(left)
         for obj in left:
             finalizers: list[str] = obj["metadata"].get("finalizers") or []
             for finalizer in finalizers:
