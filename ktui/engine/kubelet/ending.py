@@ -1,0 +1,145 @@
+"""The end of a pod: stop its containers within their grace, then its sandbox, then tell, clean up and delete.
+
+Used for deleted pods, pods gone from the API, pods that failed as a whole and pods whose containers are done.
+A pod that is not deleted stays at rest with its records and logs; one that is goes from node and API, in that
+order, so that a pod object never vanishes while its containers run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from lightkube.models.core_v1 import Pod
+
+from ktui.client.base import DeleteOptions
+from ktui.engine.kubelet import labels
+from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.observed import PodRuntime
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import PODS
+
+log = logging.getLogger(__name__)
+
+FORCED_GRACE_SECONDS = 1
+
+StatusWriter = Callable[[PodRuntime, bool], Awaitable[None]]
+
+
+class PodEnding:
+    """The stopping half of a pod worker. `halt` cancels what the other half is doing."""
+
+    def __init__(
+        self, context: KubeletContext, wake: Callable[[], None], halt: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.removed = False
+        """The object is gone from the API."""
+        self.ended = False
+        """The containers are done and none is to run again."""
+        self.finished = False
+        self._context = context
+        self._wake = wake
+        self._halt = halt
+        self._task: asyncio.Task[None] | None = None
+        self._grace = 0
+        self._stopped = False
+        self._released = False
+        self._deleted = False
+
+    @property
+    def begun(self) -> bool:
+        return self.removed or self.ended or self._task is not None or self._stopped
+
+    async def advance(self, pod: Pod, runtime: PodRuntime, write: StatusWriter) -> None:
+        """Do the next step that is possible now."""
+        if not self._stopped:
+            await self._stop(pod, runtime)
+            if not self.removed:
+                await write(runtime, False)
+            return
+        if not self.removed and not self._released:
+            await write(runtime, True)
+        if self.removed or pods.is_deleting(pod):
+            await self._release(pod, runtime)
+            if not self.removed:
+                await self._delete(pod)
+        if self.removed:
+            self.finished = True
+
+    async def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _stop(self, pod: Pod, runtime: PodRuntime) -> None:
+        grace = self._wanted_grace(pod, runtime)
+        if self._task is not None:
+            if grace >= self._grace:
+                return
+            # A second deletion with a shorter grace period shortens the stop that is under way.
+            await self.cancel()
+        self._grace = grace
+        forced = self.removed or (pods.is_deleting(pod) and pods.meta(pod).deletionGracePeriodSeconds == 0)
+        self._task = asyncio.create_task(self._stop_pod(pod, grace, forced), name=f"stop {pods.key(pod)}")
+        self._task.add_done_callback(self._stop_done)
+
+    def _wanted_grace(self, pod: Pod, runtime: PodRuntime) -> int:
+        if self.removed and not pods.is_deleting(pod):
+            if pods.containers(pod):
+                return FORCED_GRACE_SECONDS
+            # Known only from its labels: it was left behind while no kubelet ran.
+            return max((labels.grace_period(r.labels) for r in runtime.running()), default=0)
+        return pods.grace_seconds(pod)
+
+    async def _stop_pod(self, pod: Pod, grace: int, forced: bool) -> None:
+        context = self._context
+        await self._halt()
+        runtime = PodRuntime(await context.runtime.pod(pods.uid(pod)))
+        current = runtime.current
+        await context.stopper.stop_pod(
+            pod,
+            runtime.running(),
+            context.events(pod),
+            grace=grace,
+            connect=context.connect(pod, current.id) if current else None,
+            override=forced,
+        )
+        for sandbox in runtime.sandboxes:
+            await context.runtime.stop_sandbox(sandbox.id)
+        self._stopped = True
+
+    def _stop_done(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("%s: %s", task.get_name(), error)
+        self._wake()
+
+    async def _release(self, pod: Pod, runtime: PodRuntime) -> None:
+        """Remove everything of the pod from the node."""
+        if self._released:
+            return
+        context = self._context
+        for sandbox in runtime.sandboxes:
+            await context.runtime.remove_sandbox(sandbox.id)
+        uid = pods.uid(pod)
+        await context.volumes.tear_down(uid)
+        context.puller.forget(uid)
+        context.tokens.forget(uid)
+        context.backoff.forget(uid)
+        self._released = True
+
+    async def _delete(self, pod: Pod) -> None:
+        """The last step of a graceful deletion: the object itself. Finalizers may keep it a while."""
+        if self._deleted:
+            return
+        key = pods.key(pod)
+        options = DeleteOptions(grace_period_seconds=0, uid=pods.uid(pod))
+        try:
+            await self._context.client.delete(PODS, key.name, key.namespace, options=options)
+        except StatusError as error:
+            if not (error.is_not_found or error.is_conflict):
+                raise
+        self._deleted = True

@@ -1,0 +1,206 @@
+"""The kubelet: makes the pods bound to this node run, and keeps telling the API how they are.
+
+In come changes of Pods, ConfigMaps and Secrets (informers) and events of the runtime; each wakes the worker of the
+pod it concerns. At start, what an earlier kubelet left running is adopted by its labels, and what no longer has a
+Pod is stopped with its grace and cleaned away. Cancelled, it leaves the containers running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lightkube.models.core_v1 import ConfigMap, Pod, PodSpec, Secret
+from lightkube.models.meta_v1 import ObjectMeta
+
+from ktui.client.base import Client
+from ktui.client.informer import Delta, Informers
+from ktui.engine.kubelet import machine, node_object
+from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.backoff import Backoff
+from ktui.engine.kubelet.container_spec import ClusterDNS
+from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.images import ImagePuller
+from ktui.engine.kubelet.node_registration import NodeRegistration
+from ktui.engine.kubelet.pod_worker import PodWorker
+from ktui.engine.kubelet.recording import Recorder
+from ktui.engine.kubelet.references import (
+    ReferenceReader,
+    referenced_config_maps,
+    referenced_secrets,
+)
+from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeCallError, RuntimeInfo
+from ktui.engine.kubelet.stopping import Stopper
+from ktui.engine.kubelet.volumes.base import VolumePlugin
+from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
+from ktui.engine.kubelet.volumes.tokens import TokenSource
+from ktui.kube.clock import Clock, RealClock
+from ktui.kube.kinds import CONFIG_MAPS, PODS, SECRETS
+
+log = logging.getLogger(__name__)
+
+_RUNTIME_RETRY_SECONDS = 2.0
+
+
+class Kubelet:
+    """The agent of one node. `info` is what the started runtime's `start()` gave."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        runtime: Runtime,
+        info: RuntimeInfo,
+        *,
+        node_name: str,
+        data_dir: Path,
+        clock: Clock | None = None,
+        recorder: Recorder | None = None,
+        cluster_dns: ClusterDNS | None = None,
+        roles: Sequence[str] = ("control-plane",),
+        node_labels: Mapping[str, str] | None = None,
+        service_variables: Callable[[Pod], Mapping[str, str]] | None = None,
+        volume_plugins: Sequence[VolumePlugin] | None = None,
+    ) -> None:
+        clock = clock or RealClock()
+        found = machine.read_machine(data_dir)
+        identity = node_object.NodeIdentity(
+            name=node_name,
+            addresses=[runtime.host_ip],
+            pod_cidr=runtime.pod_cidr,
+            roles=roles,
+            labels=node_labels or {},
+        )
+        self.ready = asyncio.Event()
+        """Registered, and everything that ran before is looked after again."""
+        self.workers: dict[str, PodWorker] = {}
+        """By pod uid."""
+        self._runtime = runtime
+        self._clock = clock
+        self._node_name = node_name
+        self._pods = informers.of(PODS, Pod)
+        self._config_maps = informers.of(CONFIG_MAPS, ConfigMap)
+        self._secrets = informers.of(SECRETS, Secret)
+        self._group: asyncio.TaskGroup | None = None
+        self._registration = NodeRegistration(client, runtime, info, identity, data_dir, clock, recorder)
+        self.context = KubeletContext(
+            client=client,
+            runtime=runtime,
+            scheme=info.name,
+            clock=clock,
+            node_name=node_name,
+            data_dir=data_dir,
+            recorder=recorder,
+            references=ReferenceReader(client, informers),
+            puller=ImagePuller(runtime, clock),
+            volumes=PodVolumes(data_dir / "pods", volume_plugins),
+            tokens=TokenSource(client, clock),
+            stopper=Stopper(runtime, clock),
+            backoff=Backoff(clock.now),
+            allocatable=node_object.allocatable(found),
+            memory_bytes=found.memory,
+            cluster_dns=cluster_dns,
+            host_dns=machine.host_dns(),
+            pods_reachable=info.name == "podman" and os.geteuid() == 0,
+            service_variables=service_variables or (lambda pod: {}),
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled; containers keep running then."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            async with self._runtime.events() as events:
+                await self._registration.register()
+                await self._pods.wait_synced()
+                self._pods.add_handler(self._pod_changed)
+                self._config_maps.add_handler(self._config_map_changed)
+                self._secrets.add_handler(self._secret_changed)
+                try:
+                    await self._adopt()
+                    self.ready.set()
+                    group.create_task(self._registration.run(), name="node heartbeat")
+                    while True:
+                        async for event in events:
+                            self._wake(event.pod_uid)
+                            if not event.pod_uid:
+                                await self._adopt()
+                        await self._clock.sleep(_RUNTIME_RETRY_SECONDS)
+                finally:
+                    self._pods.remove_handler(self._pod_changed)
+                    self._config_maps.remove_handler(self._config_map_changed)
+                    self._secrets.remove_handler(self._secret_changed)
+                    self._group = None
+
+    def _wake(self, pod_uid: str) -> None:
+        if pod_uid:
+            if worker := self.workers.get(pod_uid):
+                worker.wake()
+            return
+        for worker in self.workers.values():
+            worker.wake()
+
+    # Pods of the API.
+
+    def _pod_changed(self, delta: Delta[Pod]) -> None:
+        old_uid = pods.uid(delta.old) if delta.old is not None else ""
+        new = delta.new
+        if old_uid and (new is None or pods.uid(new) != old_uid) and (worker := self.workers.get(old_uid)):
+            worker.remove()
+        if new is None or pods.spec(new).nodeName != self._node_name:
+            return
+        worker = self.workers.get(pods.uid(new))
+        if worker is not None:
+            worker.update(new)
+        else:
+            self._employ(PodWorker(self.context, new))
+
+    def _employ(self, worker: PodWorker) -> None:
+        if self._group is None:
+            return
+        uid = pods.uid(worker.pod)
+        self.workers[uid] = worker
+        task = self._group.create_task(worker.run(), name=f"pod {pods.key(worker.pod)}")
+        task.add_done_callback(lambda _: self.workers.pop(uid, None))
+
+    def _config_map_changed(self, delta: Delta[ConfigMap]) -> None:
+        self._referenced_changed(delta.key.namespace, delta.key.name, referenced_config_maps)
+
+    def _secret_changed(self, delta: Delta[Secret]) -> None:
+        self._referenced_changed(delta.key.namespace, delta.key.name, referenced_secrets)
+
+    def _referenced_changed(self, namespace: str, name: str, references: Callable[[Pod], set[str]]) -> None:
+        for worker in self.workers.values():
+            if pods.key(worker.pod).namespace == namespace and name in references(worker.pod):
+                worker.references_changed()
+
+    # What the runtime and the disk have.
+
+    async def _adopt(self) -> None:
+        """Look after every pod the runtime knows; those without an object are ended."""
+        try:
+            records = await self._runtime.pods()
+        except RuntimeCallError as error:
+            log.warning("containers not listed: %s", error)
+            self._registration.runtime_state(f"container runtime is down: {error}")
+            return
+        self._registration.runtime_state("")
+        for record in records:
+            if record.pod.uid not in self.workers:
+                log.info("pod %s/%s is no longer in the API", record.pod.namespace, record.pod.name)
+                self._end_orphan(record)
+        known = {record.pod.uid for record in records} | set(self.workers)
+        for uid in await asyncio.to_thread(self.context.volumes.known_pods):
+            if uid not in known and uid not in self.workers:
+                await self.context.volumes.tear_down(uid)
+
+    def _end_orphan(self, record: PodRecord) -> None:
+        stub = Pod(
+            metadata=ObjectMeta(name=record.pod.name, namespace=record.pod.namespace, uid=record.pod.uid),
+            spec=PodSpec(containers=[], nodeName=self._node_name),
+        )
+        worker = PodWorker(self.context, stub)
+        worker.remove()
+        self._employ(worker)

@@ -1,0 +1,145 @@
+"""The ConfigMaps and Secrets a pod refers to, gathered once so that the rest can be pure.
+
+`References` is a snapshot the environment and the volumes are computed from; `ReferenceReader` fills it from
+the shared informers and asks the API itself for what a lagging cache does not have yet, so that a pod created
+right after its ConfigMap never fails for it.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+from lightkube.models.core_v1 import ConfigMap, Container, Pod, Secret
+
+from ktui.client.base import Client
+from ktui.client.informer import Informers
+from ktui.engine.kubelet import pod as pods
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import CONFIG_MAPS, SECRETS
+from ktui.kube.resource import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Data by object name, in the pod's namespace; what is absent does not exist."""
+
+    namespace: str
+    config_maps: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
+    secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
+    secret_types: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def referenced_config_maps(pod: Pod) -> set[str]:
+    """Names of all ConfigMaps that the pod's environment and volumes refer to."""
+    names: set[str] = set()
+    for container in pods.all_containers(pod):
+        names.update(_environment_references(container, "configMap"))
+    for volume in pods.spec(pod).volumes or ():
+        if volume.configMap is not None:
+            names.add(volume.configMap.name or "")
+        for source in (volume.projected.sources if volume.projected else None) or ():
+            if source.configMap is not None:
+                names.add(source.configMap.name or "")
+    return names - {""}
+
+
+def referenced_secrets(pod: Pod) -> set[str]:
+    """Names of all Secrets that the pod's environment, volumes and image pulls refer to."""
+    names: set[str] = {reference.name or "" for reference in pods.spec(pod).imagePullSecrets or ()}
+    for container in pods.all_containers(pod):
+        names.update(_environment_references(container, "secret"))
+    for volume in pods.spec(pod).volumes or ():
+        if volume.secret is not None:
+            names.add(volume.secret.secretName or "")
+        for source in (volume.projected.sources if volume.projected else None) or ():
+            if source.secret is not None:
+                names.add(source.secret.name or "")
+    return names - {""}
+
+
+def _environment_references(container: Container, kind: str) -> Iterator[str]:
+    for source in container.envFrom or ():
+        reference = source.configMapRef if kind == "configMap" else source.secretRef
+        if reference is not None:
+            yield reference.name or ""
+    for variable in container.env or ():
+        if variable.valueFrom is None:
+            continue
+        selector = (
+            variable.valueFrom.configMapKeyRef if kind == "configMap" else variable.valueFrom.secretKeyRef
+        )
+        if selector is not None:
+            yield selector.name or ""
+
+
+class ReferenceReader:
+    """Takes snapshots of what a pod refers to."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._config_maps = informers.of(CONFIG_MAPS, ConfigMap)
+        self._secrets = informers.of(SECRETS, Secret)
+
+    async def read(self, pod: Pod) -> References:
+        """Everything `pod` refers to, as it is now. Raises StatusError when the API can't be asked."""
+        namespace = pods.key(pod).namespace
+        config_maps: dict[str, Mapping[str, bytes]] = {}
+        secrets: dict[str, Mapping[str, bytes]] = {}
+        types: dict[str, str] = {}
+        for name in sorted(referenced_config_maps(pod)):
+            if (found := await self._config_map(namespace, name)) is not None:
+                config_maps[name] = config_map_data(found)
+        for name in sorted(referenced_secrets(pod)):
+            if (secret := await self._secret(namespace, name)) is not None:
+                secrets[name] = secret_data(secret)
+                types[name] = secret.type or ""
+        return References(namespace, config_maps, secrets, types)
+
+    async def _config_map(self, namespace: str, name: str) -> ConfigMap | None:
+        cached = self._config_maps.get(ObjectKey(namespace, name))
+        if cached is not None:
+            return cached
+        try:
+            return msgspec.convert(await self._client.get(CONFIG_MAPS, name, namespace), ConfigMap)
+        except StatusError as error:
+            if error.is_not_found:
+                return None
+            raise
+
+    async def _secret(self, namespace: str, name: str) -> Secret | None:
+        cached = self._secrets.get(ObjectKey(namespace, name))
+        if cached is not None:
+            return cached
+        try:
+            return msgspec.convert(await self._client.get(SECRETS, name, namespace), Secret)
+        except StatusError as error:
+            if error.is_not_found:
+                return None
+            raise
+
+
+def config_map_data(config_map: ConfigMap) -> dict[str, bytes]:
+    """`data` and `binaryData` as bytes."""
+    texts: dict[str, str] = config_map.data or {}
+    binaries: dict[str, str] = config_map.binaryData or {}
+    found = {key: text.encode() for key, text in texts.items()}
+    found.update({key: _decoded(text) for key, text in binaries.items()})
+    return found
+
+
+def secret_data(secret: Secret) -> dict[str, bytes]:
+    """`data` decoded."""
+    encoded: dict[str, str] = secret.data or {}
+    return {key: _decoded(text) for key, text in encoded.items()}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""

@@ -1,0 +1,261 @@
+"""Bringing a pod up: its volumes, its sandbox, and one container after another.
+
+Each step that fails says why: a pod-wide failure is an event and tried again, a container's is a `StartError`
+whose reason and message become its waiting state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from lightkube.models.core_v1 import Container, ContainerStatus, Pod
+
+from ktui.engine.kubelet import labels
+from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.container_spec import (
+    ContainerInputs,
+    build_container_spec,
+    build_sandbox_spec,
+    sub_path,
+)
+from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.environment import ConfigError, container_environment
+from ktui.engine.kubelet.hooks import HookError, run_hook
+from ktui.engine.kubelet.images import ImagePullBackOffError
+from ktui.engine.kubelet.observed import Health, PodRuntime
+from ktui.engine.kubelet.pull_secrets import matching_auths
+from ktui.engine.kubelet.recording import PodEvents
+from ktui.engine.kubelet.references import References
+from ktui.engine.kubelet.runtime.base import ImageError, ImageRecord, RuntimeCallError
+from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
+from ktui.engine.kubelet.volumes.pod_volumes import read_env_file, resolve_sub_path
+from ktui.kube.errors import StatusError
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 10.0
+"""When a start that failed before there was a container is tried again."""
+FIRST_PULL_RETRY_SECONDS = 1.0
+"""Until ErrImagePull turns into ImagePullBackOff."""
+
+
+class StartError(Exception):
+    """A container could not be started: its waiting reason, and when to look again."""
+
+    def __init__(self, reason: str, message: str, retry: float = RETRY_SECONDS) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry = retry
+
+
+class PodError(Exception):
+    """Volumes or sandbox could not be made; an event said why."""
+
+
+class PodStarter:
+    """Starts what one pod needs. Holds the host paths of its volumes once they are made."""
+
+    def __init__(self, context: KubeletContext, health: Health) -> None:
+        self._context = context
+        self._health = health
+        self.volume_paths: dict[str, Path] | None = None
+        self.failed_starts: dict[str, str] = {}
+        """Container ids the runtime could not start, with its words."""
+
+    async def prepare_volumes(self, pod: Pod, events: PodEvents, *, refresh_only: bool = False) -> None:
+        """Make (or refresh) the pod's volumes. Raises PodError."""
+        context = self._context
+        try:
+            references = await context.references.read(pod)
+            inputs = VolumeContext(
+                pod=pod,
+                references=references,
+                facts=context.facts(pod, []),
+                tokens=await context.tokens.for_pod(pod),
+            )
+            paths = await context.volumes.set_up(inputs, refresh_only=refresh_only)
+        except (VolumeError, StatusError) as error:
+            events.warning("FailedMount", str(error))
+            raise PodError(str(error)) from error
+        self.volume_paths = {**(self.volume_paths or {}), **paths} if refresh_only else paths
+
+    async def create_sandbox(self, pod: Pod, attempt: int, events: PodEvents) -> None:
+        """Raises PodError."""
+        context = self._context
+        sandbox = build_sandbox_spec(pod, attempt, context.cluster_dns, context.host_dns)
+        try:
+            await context.runtime.run_sandbox(sandbox)
+        except RuntimeCallError as error:
+            events.warning("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            raise PodError(str(error)) from error
+
+    async def start_container(
+        self, pod: Pod, container: Container, runtime: PodRuntime, events: PodEvents
+    ) -> None:
+        """Pull, create, start, postStart. Raises StartError."""
+        context = self._context
+        sandbox = runtime.current
+        if sandbox is None:
+            raise StartError("CreateContainerError", "the pod's sandbox is not running", 0.0)
+        references, image = await self._image(pod, container, events)
+        attempt = next_attempt(pod, container, runtime)
+        try:
+            inputs = await self._inputs(pod, container, references, image, attempt, list(sandbox.ips))
+            spec = build_container_spec(pod, container, inputs)
+        except (ConfigError, VolumeError, OSError) as error:
+            events.warning("Failed", f"Error: {error}", container.name)
+            raise StartError("CreateContainerConfigError", str(error)) from error
+        try:
+            container_id = await context.runtime.create_container(sandbox.id, spec)
+        except RuntimeCallError as error:
+            events.warning("Failed", f"Error: {error}", container.name)
+            raise StartError("CreateContainerError", str(error)) from error
+        events.normal("Created", "Container created", container.name)
+        hook = container.lifecycle.postStart if container.lifecycle else None
+        if hook is not None:
+            self._health.starting.add(container_id)
+        try:
+            await context.runtime.start_container(container_id)
+        except RuntimeCallError as error:
+            self.failed_starts[container_id] = str(error)
+            self._health.starting.discard(container_id)
+            events.warning("Failed", f"Error: {error}", container.name)
+            raise StartError("RunContainerError", str(error), 0.0) from error
+        events.normal("Started", "Container started", container.name)
+        if hook is not None:
+            await self._post_start(pod, container, container_id, sandbox.id, events)
+
+    async def _post_start(
+        self, pod: Pod, container: Container, container_id: str, sandbox_id: str, events: PodEvents
+    ) -> None:
+        context = self._context
+        hook = container.lifecycle.postStart if container.lifecycle else None
+        assert hook is not None
+        try:
+            await run_hook(
+                hook,
+                pod,
+                container,
+                container_id,
+                runtime=context.runtime,
+                connect=context.connect(pod, sandbox_id),
+                shown_host=pods.status(pod).podIP or "127.0.0.1",
+                clock=context.clock,
+            )
+        except HookError as error:
+            events.warning("FailedPostStartHook", "PostStartHook failed", container.name)
+            record = await context.runtime.container(container_id)
+            await context.stopper.stop_container(
+                pod,
+                container,
+                record,
+                events,
+                grace=pods.grace_seconds(pod),
+                message="FailedPostStartHook",
+                connect=context.connect(pod, sandbox_id),
+            )
+            raise StartError("PostStartHookError", str(error), 0.0) from error
+        finally:
+            self._health.starting.discard(container_id)
+
+    async def _image(
+        self, pod: Pod, container: Container, events: PodEvents
+    ) -> tuple[References, ImageRecord]:
+        context = self._context
+        try:
+            references = await context.references.read(pod)
+        except StatusError as error:
+            raise StartError("CreateContainerConfigError", str(error)) from error
+        names = [reference.name or "" for reference in pods.spec(pod).imagePullSecrets or ()]
+        for name in names:
+            if name and name not in references.secrets:
+                message = (
+                    f"Unable to retrieve some image pull secrets ({name}); "
+                    "attempting to pull the image may not succeed."
+                )
+                events.warning("FailedToRetrieveImagePullSecret", message)
+        found = [references.secrets[name] for name in names if name in references.secrets]
+        auths = matching_auths(container.image or "", found)
+        try:
+            return references, await context.puller.ensure(pod, container, auths, events)
+        except ImagePullBackOffError as error:
+            events.warning("Failed", f"Error: {error.reason}", container.name)
+            raise StartError(error.reason, str(error), error.seconds) from error
+        except ImageError as error:
+            events.warning("Failed", f"Error: {error.reason}", container.name)
+            retry = FIRST_PULL_RETRY_SECONDS if _was_pulled(error) else RETRY_SECONDS
+            raise StartError(error.reason, str(error), retry) from error
+
+    async def _inputs(
+        self,
+        pod: Pod,
+        container: Container,
+        references: References,
+        image: ImageRecord,
+        attempt: int,
+        pod_ips: list[str],
+    ) -> ContainerInputs:
+        context = self._context
+        paths = self.volume_paths or {}
+
+        def file_key(volume: str, path: str, key: str) -> str | None:
+            return read_env_file(paths[volume], path, key) if volume in paths else None
+
+        environment = container_environment(
+            pod,
+            container,
+            references,
+            context.facts(pod, pod_ips),
+            service_variables=context.service_variables(pod),
+            file_key=file_key,
+        )
+        termination_file = context.termination_file(pod, container.name, attempt)
+        sub_paths = await asyncio.to_thread(_prepare_files, container, environment, paths, termination_file)
+        return ContainerInputs(
+            attempt=attempt,
+            image=image,
+            environment=environment,
+            volume_paths=paths,
+            sub_paths=sub_paths,
+            termination_file=termination_file,
+            node_memory=context.memory_bytes,
+            seccomp_dir=context.data_dir / "seccomp",
+        )
+
+
+def _was_pulled(error: ImageError) -> bool:
+    return error.reason in ("ErrImagePull", "RegistryUnavailable")
+
+
+def _prepare_files(
+    container: Container, environment: dict[str, str], paths: dict[str, Path], termination_file: Path
+) -> dict[str, Path]:
+    """Make the termination file and the subPaths; their host paths by mount path."""
+    termination_file.parent.mkdir(parents=True, exist_ok=True)
+    termination_file.write_bytes(b"")
+    termination_file.chmod(0o666)
+    found: dict[str, Path] = {}
+    for mount in container.volumeMounts or ():
+        inside = sub_path(mount, environment)
+        if inside and mount.name in paths:
+            found[mount.mountPath] = resolve_sub_path(paths[mount.name], inside)
+    return found
+
+
+def next_attempt(pod: Pod, container: Container, runtime: PodRuntime) -> int:
+    """The restart count the next start of `container` has."""
+    latest = runtime.latest(container.name)
+    if latest is not None:
+        return labels.restart_count(latest) + 1
+    status = pods.status(pod)
+    known: list[ContainerStatus] = [
+        *(status.initContainerStatuses or ()),
+        *(status.containerStatuses or ()),
+        *(status.ephemeralContainerStatuses or ()),
+    ]
+    for container_status in known:
+        if container_status.name == container.name and container_status.containerID:
+            return container_status.restartCount + 1
+    return 0

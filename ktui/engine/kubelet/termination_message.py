@@ -1,0 +1,43 @@
+"""What a dead container left to say: its termination message file, or the end of its log when it failed.
+
+The limits are Kubernetes': 4096 bytes a container, 12 KiB a pod shared evenly, 2048 bytes or 80 lines of log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ktui.engine.kubelet import labels
+from ktui.engine.kubelet.runtime.base import ContainerRecord
+
+MAX_BYTES = 4096
+MAX_BYTES_POD = 12 * 1024
+MAX_LOG_BYTES = 2048
+MAX_LOG_LINES = 80
+
+
+def termination_message(record: ContainerRecord, containers: int) -> str:
+    """The message of an ended container of a pod with so many `containers`; blocks on the disk."""
+    limit = min(MAX_BYTES, MAX_BYTES_POD // max(containers, 1))
+    message = _tail(Path(record.labels.get(labels.TERMINATION_MESSAGE_FILE) or "/nonexistent"), limit)
+    fall_back = record.labels.get(labels.TERMINATION_MESSAGE_POLICY) == "FallbackToLogsOnError"
+    if not message and fall_back and record.exit_code != 0 and record.log_path is not None:
+        message = _log_tail(record.log_path, min(limit, MAX_LOG_BYTES))
+    return message.decode("utf-8", "replace")
+
+
+def _tail(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - limit))
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def _log_tail(path: Path, limit: int) -> bytes:
+    """The text of the last log lines, without the log format's time, stream and tag."""
+    lines = _tail(path, limit * 4).splitlines()[-MAX_LOG_LINES:]
+    texts = [parts[3] for line in lines if len(parts := line.split(b" ", 3)) == 4]
+    return b"\n".join(texts)[-limit:] + (b"\n" if texts else b"")
