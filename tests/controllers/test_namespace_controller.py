@@ -102,15 +102,18 @@ async def test_a_failing_deletion_is_reported_and_retried(world, monkeypatch):
     assert not await world.exists(NAMESPACES, "shop")
 
 
-async def test_the_last_pod_to_end_wakes_the_namespace(world, make):
+async def test_pods_go_first_and_the_last_one_to_end_wakes_the_namespace(world, make):
     world.kubelet.removes = False
     await world.apply(NAMESPACES, namespace())
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}}
+    await world.apply(CONFIG_MAPS, config)
     pod = make.pod("slow")
     pod["metadata"]["namespace"] = "shop"
     await world.apply(PODS, pod)
     await world.client.delete(NAMESPACES, "shop")
     await world.settle()
     assert await world.exists(NAMESPACES, "shop")
+    assert await world.exists(CONFIG_MAPS, "c", "shop")
     world.kubelet.removes = True
     world.kubelet.poke()
     await world.settle()

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
+from lightkube.models.meta_v1 import OwnerReference
 
 from ktui.client.base import Client, DeleteOptions
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Delta, Informer, Informers
 from ktui.engine.controllers.objects import plain
-from ktui.engine.controllers.owner_graph import FOREGROUND, ORPHAN, Coordinates, Node, OwnerGraph
+from ktui.engine.controllers.owner_graph import FOREGROUND, ORPHAN, AnyObject, Coordinates, Node, OwnerGraph
 from ktui.engine.controllers.runtime import Controller, Result
 from ktui.engine.controllers.workqueue import WorkQueue
 from ktui.kube.clock import Clock
@@ -35,14 +35,6 @@ _VERBS = {"list", "watch", "delete", "patch"}
 _IGNORED = {"events", "events.events.k8s.io"}
 
 
-class ObjectMetadata(msgspec.Struct):
-    """What the collector decodes of any object."""
-
-    metadata: ObjectMeta
-    apiVersion: str = ""  # noqa: N815 - the API's field name
-    kind: str = ""
-
-
 class GarbageCollector(Controller[str]):
     """Works through UIDs; its graph is fed by informers of its own, which decode metadata only."""
 
@@ -55,7 +47,7 @@ class GarbageCollector(Controller[str]):
         self._clock = clock
         self._graph = OwnerGraph()
         self._resources: dict[tuple[str, str], Resource] = {}
-        self._watched: dict[Resource, tuple[Informer[ObjectMetadata], asyncio.Task[None]]] = {}
+        self._watched: dict[Resource, tuple[Informer[AnyObject], asyncio.Task[None]]] = {}
         self._discovered = asyncio.Event()
 
     def setup(self, informers: Informers, queue: WorkQueue[str]) -> None:
@@ -92,17 +84,17 @@ class GarbageCollector(Controller[str]):
             for node in self._graph.of_resource(resource):
                 self._look_at(self._graph.remove(node.uid))
         for resource in sorted(deletable - set(self._watched), key=str):
-            informer = Informer(self._client, resource, ObjectMetadata, clock=self._clock)
+            informer = Informer(self._client, resource, AnyObject, clock=self._clock)
             informer.add_handler(self._handler(resource))
             task = group.create_task(informer.run(), name=f"garbage collector {resource}")
             self._watched[resource] = (informer, task)
         self._discovered.set()
 
     def _handler(self, resource: Resource) -> Any:
-        def changed(delta: Delta[ObjectMetadata]) -> None:
+        def changed(delta: Delta[AnyObject]) -> None:
             old, new = delta.old, delta.new
             if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-                self._look_at(self._graph.remove(old.metadata.uid or ""))
+                self._look_at(self._graph.remove(old.metadata.uid))
             if new is not None:
                 where = Coordinates(
                     resource, resource.api_version, resource.kind, delta.key.namespace, delta.key.name

@@ -97,12 +97,15 @@ class NamespaceController(Controller[ObjectKey]):
         except StatusError as error:
             emptied.discovery_error = str(error)
             return emptied
-        for resource in served:
-            if resource.namespaced and set(resource.verbs) >= _VERBS:
-                try:
-                    await self._empty_resource(resource, namespace, emptied)
-                except StatusError as error:
-                    emptied.errors.append(f"failed to delete all {resource.key}: {error}")
+        deletable = [each for each in served if each.namespaced and set(each.verbs) >= _VERBS]
+        # Pods first, alone: while they end, what they rely on (and what guards them) has to stay.
+        for resource in sorted(deletable, key=lambda each: each.key != PODS.key):
+            try:
+                await self._empty_resource(resource, namespace, emptied)
+            except StatusError as error:
+                emptied.errors.append(f"failed to delete all {resource.key}: {error}")
+            if resource.key == PODS.key and not emptied.complete:
+                break
         return emptied
 
     async def _empty_resource(self, resource: Resource, namespace: str, emptied: Emptied) -> None:

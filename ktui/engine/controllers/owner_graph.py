@@ -10,12 +10,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
+import msgspec
+from lightkube.models.meta_v1 import OwnerReference
 
 from ktui.kube.resource import Resource
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+
+
+class ObjectMetadata(msgspec.Struct):
+    """What the collector decodes of an object's metadata: for every object there is, so no more than needed."""
+
+    uid: str = ""
+    ownerReferences: list[OwnerReference] = []  # noqa: N815 - the API's field name
+    finalizers: list[str] = []
+    deletionTimestamp: str | None = None  # noqa: N815
+
+
+class AnyObject(msgspec.Struct):
+    """An object of any kind."""
+
+    metadata: ObjectMetadata
 
 
 class Coordinates(NamedTuple):
@@ -79,9 +95,9 @@ class OwnerGraph:
             return []
         return [self._nodes[each] for each in sorted(node.dependents)]
 
-    def observe(self, where: Coordinates, metadata: ObjectMeta) -> set[str]:
+    def observe(self, where: Coordinates, metadata: ObjectMetadata) -> set[str]:
         """Take in an object as it is now."""
-        uid = metadata.uid or ""
+        uid = metadata.uid
         node = self._nodes.get(uid)
         look: set[str] = set()
         if node is None:
@@ -95,8 +111,8 @@ class OwnerGraph:
             node.where = where
         before = node.owners
         was_foreground = node.deletes_dependents
-        node.owners = tuple(metadata.ownerReferences or ())
-        node.finalizers = frozenset(metadata.finalizers or ())
+        node.owners = tuple(metadata.ownerReferences)
+        node.finalizers = frozenset(metadata.finalizers)
         node.deleting = metadata.deletionTimestamp is not None
         self._relink(node, before)
         if node.owners or node.deletes_dependents or node.orphans_dependents:
