@@ -7,7 +7,6 @@ connection, about 20 µs a request, so that what is measured is etcd and not a P
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sqlite3
 import struct
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from tinydb import TinyDB
 from tinydb.table import Document
 
@@ -67,6 +67,8 @@ class Peer(Protocol):
 
     name: str
     note: str
+    suspends: bool
+    """Whether a write lets others run; if not, writers take turns."""
 
     async def load(self, count: int) -> None: ...
 
@@ -81,6 +83,7 @@ class Peer(Protocol):
 
 class Ktui:
     name = "ktui"
+    suspends = True
     note = "in process; compare-and-swap, stamp, encode, group commit"
 
     def __init__(self, folder: Path) -> None:
@@ -117,6 +120,7 @@ class Ktui:
 
 class StockTinyDB:
     name = "TinyDB JSONStorage"
+    suspends = False
     note = "in process; rewrites its file and fsyncs it at each write"
 
     def __init__(self, folder: Path) -> None:
@@ -144,6 +148,7 @@ class StockTinyDB:
 
 class Sqlite:
     name = "sqlite3"
+    suspends = False
     note = "in process; WAL, synchronous=FULL, one transaction a write, writers take turns on one connection"
 
     def __init__(self, folder: Path) -> None:
@@ -163,13 +168,13 @@ class Sqlite:
         self._pods = [pod(n) for n in range(count)]
         self._revisions = [1] * count
         self._db.execute("BEGIN")
-        rows = ((f"pods/web-{n}", 1, json.dumps(obj).encode()) for n, obj in enumerate(self._pods))
+        rows = ((f"pods/web-{n}", 1, msgspec.json.encode(obj)) for n, obj in enumerate(self._pods))
         self._db.executemany("INSERT INTO objects VALUES (?, ?, ?)", rows)
         self._db.execute("COMMIT")
 
     async def write(self, n: int) -> None:
         seen = self._revisions[n]
-        data = json.dumps(self._pods[n]).encode()
+        data = msgspec.json.encode(self._pods[n])
         self._db.execute(
             "UPDATE objects SET revision = ?, data = ? WHERE key = ? AND revision = ?",
             (seen + 1, data, f"pods/web-{n}", seen),
@@ -189,6 +194,7 @@ class Sqlite:
 
 class Etcd:
     name = "etcd"
+    suspends = True
     note = "own process on loopback; plain Put over gRPC, one connection, client of ready-made HTTP/2 frames"
 
     def __init__(self, folder: Path) -> None:
@@ -196,7 +202,7 @@ class Etcd:
         self._process: asyncio.subprocess.Process | None = None
 
     async def load(self, count: int) -> None:
-        self._values = [json.dumps(pod(n)).encode() for n in range(count)]
+        self._pods = [pod(n) for n in range(count)]
         await self._start()
         pending = iter(range(count))
 
@@ -207,7 +213,7 @@ class Etcd:
         await asyncio.gather(*(loader() for _ in range(200)))
 
     async def write(self, n: int) -> None:
-        await self._client.put(b"/registry/pods/default/web-%d" % n, self._values[n])
+        await self._client.put(b"/registry/pods/default/web-%d" % n, msgspec.json.encode(self._pods[n]))
 
     async def reopen(self) -> float:
         await self.close()

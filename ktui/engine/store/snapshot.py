@@ -6,6 +6,7 @@ appears under its name only when all of it is durable; then everything it replac
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +23,9 @@ from ktui.engine.store.records import Record
 T = TypeVar("T")
 
 _SLICE = 250
-_SYNC_EVERY = 8 << 20
+_SYNC_EVERY = 1 << 20
+_PAUSE = 0.001
+"""After each slice: a snapshot is in no hurry, the loop and the journal's writes beside it are."""
 
 
 class SnapshotHeader(msgspec.Struct):
@@ -73,6 +76,7 @@ def write_snapshot(files: Files, folder: Path, snapshot: Snapshot) -> int:
                 # In portions, or one big sync at the end would hold up the journal's.
                 files.sync(descriptor)
                 synced = size
+            time.sleep(_PAUSE)
         files.sync(descriptor)
         files.rename(draft, path)
     except OSError:
@@ -96,16 +100,16 @@ def revision_of(data: bytes) -> int:
 
 
 def _lines(snapshot: Snapshot) -> Iterator[bytes]:
-    revision, time = snapshot.revision, snapshot.time
+    revision, now = snapshot.revision, snapshot.time
     about = msgspec.json.encode(SnapshotHeader(format=1, state=snapshot.oldest))
-    yield records.encode(Record(revision, revision, time, records.HEADER, "snapshot", "", "", about))
+    yield records.encode(Record(revision, revision, now, records.HEADER, "snapshot", "", "", about))
     for entry in snapshot.state():
-        yield records.encode(Record(entry.revision, revision, time, records.STATE, *entry.key, entry.data))
+        yield records.encode(Record(entry.revision, revision, now, records.STATE, *entry.key, entry.data))
     for seconds, change in snapshot.changes:
         yield records.encode(
             Record(change.revision, revision, int(seconds * 1000), change.type[0], *change.key, change.data)
         )
-    yield records.encode(Record(revision, revision + 1, time, records.END, "snapshot", "", "", b""))
+    yield records.encode(Record(revision, revision + 1, now, records.END, "snapshot", "", "", b""))
 
 
 def _sliced(items: Iterator[T]) -> Iterator[list[T]]:

@@ -44,9 +44,6 @@ COMPACT_AT = 64 << 20
 
 _encode = msgspec.json.Encoder().encode
 
-EARLY = 40
-"""How many gathered writes do not wait for the end of the loop's turn."""
-
 LARGEST = 500
 """How many writes a batch has at most: staging and showing it must not hold up the loop."""
 
@@ -218,13 +215,9 @@ class JournaledStore(Store):
         if self._journal is None:
             self._launch()
             return staged.entry
-        if self._flight is None:
-            # Not at once: others that are ready to write in this turn of the loop go along. But when they
-            # are many the disk begins with the first, and works while the rest are staged.
-            if len(self._gathered) == 1:
-                loop.call_soon(self._launch)
-            elif len(self._gathered) == EARLY:
-                self._launch()
+        if len(self._gathered) == 1 and self._flight is None:
+            # Not at once: others that are ready to write in this turn of the loop go along.
+            loop.call_soon(self._launch)
         return await waiter
 
     def _stage(
