@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from ktui.client.base import PatchType
-from ktui.engine.api.patching import json_patch, merge_patch
-from ktui.kube.errors import StatusError, bad_request, status
-from ktui.kube.resource import Object
+from ktui.engine.api.patching import json_patch, merge_patch, strategic
+from ktui.engine.api.patching.shape import shape_of
+from ktui.kube.errors import Cause, StatusError, bad_request, invalid, status
+from ktui.kube.resource import Object, Resource
 
+_PATCH_OPTIONS: Final = Resource("meta.k8s.io", "v1", "patchoptions", "PatchOptions", False)
 _REJECTED: Final = "the server rejected our request due to an error in our request"
 
 
@@ -21,6 +23,8 @@ def patcher(patch_type: PatchType, patch: Any, definition: str) -> Callable[[Obj
         case PatchType.MERGE:
             fields = _fields(patch)
             return lambda old: merge_patch.merge(old, fields)
+        case PatchType.STRATEGIC:
+            return _strategic_patcher(_fields(patch), definition)
         case _:
             raise StatusError(
                 status(
@@ -31,10 +35,28 @@ def patcher(patch_type: PatchType, patch: Any, definition: str) -> Callable[[Obj
             )
 
 
+def invalid_options(field: str, message: str) -> StatusError:
+    """422 for options that don't fit the kind of patch."""
+    reason = "FieldValueRequired" if message.startswith("Required") else "FieldValueForbidden"
+    return invalid(_PATCH_OPTIONS, "", [Cause(field, reason, message)])
+
+
 def _fields(patch: Any) -> Object:
     if not isinstance(patch, dict):
         raise bad_request("error decoding patch: the patch must be a JSON object")
     return cast("Object", patch)
+
+
+def _strategic_patcher(patch: Object, definition: str) -> Callable[[Object], Object]:
+    shape = shape_of(definition)
+
+    def patched(old: Object) -> Object:
+        try:
+            return strategic.merge(shape, old, patch)
+        except strategic.StrategicPatchError as error:
+            raise bad_request(f"error decoding patch: {error}") from error
+
+    return patched
 
 
 def _json_patcher(patch: Any) -> Callable[[Object], Object]:

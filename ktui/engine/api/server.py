@@ -30,7 +30,7 @@ from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode, metadata_of, success
-from ktui.engine.api.patches import patcher
+from ktui.engine.api.patches import invalid_options, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
@@ -42,7 +42,7 @@ from ktui.engine.api.subresources.pods import (
     goes_without_budget,
     target_of,
 )
-from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of, scaled
+from ktui.engine.api.subresources.scale import SCALE_DEFINITION, replicas_of, scale_of, scaled
 from ktui.engine.api.subresources.streams import PodStreams
 from ktui.engine.api.table import IncludeObject
 from ktui.engine.api.watching import Batches, Watches
@@ -238,10 +238,23 @@ class ApiServer:
     ) -> bytes:
         declaration = await self._opened(request, "patch", resource, namespace, name, subresource)
         write = self._write(request, declaration, namespace, name, options, subresource)
+        if options.force and patch_type != PatchType.APPLY:
+            raise invalid_options("force", "Forbidden: may not be specified for non-apply patch")
+        if patch_type == PatchType.APPLY:
+            return await self._apply(write, patch)
         if subresource == "scale":
             return await self._scaled(write, patcher(patch_type, patch, SCALE_DEFINITION))
         change = patcher(patch_type, patch, declaration.schema)
         return await self._writer.patch(write, change)
+
+    async def _apply(self, write: Write, config: object) -> bytes:
+        if not write.options.field_manager and not write.request.user_agent:
+            raise invalid_options("fieldManager", "Required value: is required for apply patch")
+        scale = write.declaration.scale
+        if write.subresource != "scale" or scale is None:
+            return (await self._writer.apply(write, config))[0]
+        wanted = replicas_of(body_of(config, "Scale"), scale, write.name)
+        return encode(scale_of(decode((await self._writer.apply(write, wanted))[0]), scale))
 
     def _write(
         self,

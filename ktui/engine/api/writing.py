@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from ktui.client.base import WriteOptions
 from ktui.engine.api import checks
 from ktui.engine.api.admission.base import Attributes
 from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.apply.managers import Managers, Managing
 from ktui.engine.api.declaration import Declaration
-from ktui.engine.api.documents import decode, encode, metadata_of
+from ktui.engine.api.documents import decode, encode, metadata_of, with_metadata
 from ktui.engine.api.metadata import (
     born,
     carried_over,
@@ -66,8 +67,16 @@ class Write:
         return self.subresource in ("", "scale")
 
     @property
-    def manager(self) -> str:
-        return self.request.field_manager(self.options.field_manager)
+    def managing(self) -> Managing:
+        """Whose fields the write makes."""
+        declaration = self.declaration
+        return Managing(
+            self.request.field_manager(self.options.field_manager),
+            declaration.schema,
+            declaration.resource.api_version,
+            declaration.has_status,
+            self.subresource,
+        )
 
     def attributes(self, operation: str) -> Attributes:
         return Attributes(
@@ -81,14 +90,6 @@ class Write:
         )
 
 
-class FieldManagers(Protocol):
-    """Who owns which field (`metadata.managedFields`)."""
-
-    def created(self, write: Write, obj: Object) -> Object: ...
-
-    def updated(self, write: Write, old: Object, new: Object) -> Object: ...
-
-
 class Writer:
     """Writes to one store."""
 
@@ -98,7 +99,7 @@ class Writer:
         reader: Reader,
         clock: Clock,
         admission: Admission,
-        managers: FieldManagers,
+        managers: Managers,
     ) -> None:
         self._store = store
         self._reader = reader
@@ -115,10 +116,9 @@ class Writer:
         obj = declaration.default(self.decoded(write, obj))
         if write.name and (metadata_of(obj).get("name") or write.name) != write.name:
             check_name(obj, write.name)
-        obj = declaration.prepare_create(obj)
-        return await self.insert(write, self._managers.created(write, obj))
+        return await self._insert(write, self._managers.created(write.managing, obj))
 
-    async def insert(self, write: Write, obj: Object) -> bytes:
+    async def _insert(self, write: Write, obj: Object) -> bytes:
         """Admit, check and store a new, defaulted object."""
         declaration = write.declaration
         asked: str = metadata_of(obj).get("name") or write.name
@@ -126,7 +126,7 @@ class Writer:
         if not asked and not base:
             raise name_required(declaration)
         attributes = write.attributes("CREATE")
-        obj = await self._admission.admit(attributes, obj, None)
+        obj = await self._admission.admit(attributes, declaration.prepare_create(obj), None)
         name = asked or base
         for _ in range(1 if asked else _NAMES):
             name = asked or generate_name(base)
@@ -169,16 +169,9 @@ class Writer:
         obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
         check_name(obj, write.name)
         obj = self.decoded(write, obj)
-        uid: str = metadata_of(obj).get("uid") or ""
 
         def build(old: Object) -> Object:
-            found: str = metadata_of(old).get("uid") or ""
-            if uid and uid != found:
-                raise conflict(
-                    declaration.resource,
-                    write.name,
-                    f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}",
-                )
+            _check_uid(write, obj, old)
             return obj
 
         return await self.change(write, build)
@@ -192,8 +185,46 @@ class Writer:
 
         return await self.change(write, build)
 
-    async def change(self, write: Write, build: Callable[[Object], Object]) -> bytes:
-        """Replace the stored object by what `build` makes of it (its data already decoded by the checks)."""
+    async def apply(self, write: Write, body: object) -> tuple[bytes, bool]:
+        """Server-side apply; also says whether the object is new."""
+        declaration = write.declaration
+        config = in_namespace(declaration, checked_body(declaration, body), write.namespace)
+        config = self.decoded(write, config)
+        metadata = metadata_of(config)
+        check_name(config if "name" in metadata else with_metadata(config, name=write.name), write.name)
+        config = with_metadata(config, name=write.name)
+        if metadata.get("managedFields") is not None:
+            raise bad_request("metadata.managedFields must be nil")
+        force = write.options.force
+
+        def build(old: Object) -> Object:
+            _check_uid(write, config, old)
+            new = self._managers.applied(write.managing, old, config, force=force)
+            version = metadata.get("resourceVersion")
+            return with_metadata(new, resourceVersion=version) if version else new
+
+        for _ in range(_ATTEMPTS):
+            if self._store.get(write.key) is not None or write.subresource:
+                return await self.change(write, build, tracked=True), False
+            if metadata.get("uid"):
+                raise conflict(
+                    declaration.resource,
+                    write.name,
+                    f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object "
+                    "was found",
+                )
+            new = self._managers.applied(write.managing, None, config, force=force)
+            try:
+                return await self._insert(write, declaration.default(new)), True
+            except StatusError as error:
+                if not error.is_already_exists:
+                    raise
+        raise conflict(declaration.resource, write.name, MODIFIED)
+
+    async def change(
+        self, write: Write, build: Callable[[Object], Object], *, tracked: bool = False
+    ) -> bytes:
+        """Replace the stored object by what `build` makes of it; `tracked` when that knows its managers."""
         resource = write.declaration.resource
         for _ in range(_ATTEMPTS):
             entry = self._reader.get(write.declaration, write.namespace, write.name)
@@ -203,12 +234,12 @@ class Writer:
             if version not in (None, "", "0", str(entry.revision)):
                 raise conflict(resource, write.name, MODIFIED)
             try:
-                return await self._replace(write, entry, old, new)
+                return await self._replace(write, entry, old, new, tracked=tracked)
             except RevisionConflictError:
                 continue
         raise conflict(resource, write.name, MODIFIED)
 
-    async def _replace(self, write: Write, entry: Entry, old: Object, new: Object) -> bytes:
+    async def _replace(self, write: Write, entry: Entry, old: Object, new: Object, *, tracked: bool) -> bytes:
         declaration = write.declaration
         obj = carried_over(new, old)
         if errors := update_errors(obj, old):
@@ -217,7 +248,8 @@ class Writer:
             obj = declaration.prepare_update(declaration.default(obj), old)
         elif write.subresource == "status":
             obj = declaration.prepare_status(obj, old)
-        obj = self._managers.updated(write, old, obj)
+        if not tracked:
+            obj = self._managers.updated(write.managing, old, obj)
         attributes = write.attributes("UPDATE")
         obj = await self._admission.admit(attributes, obj, old)
         if write.follows_main_rules and (errors := declaration.validate_update(obj, old)):
@@ -231,3 +263,15 @@ class Writer:
         if is_finished(obj):
             return (await self._store.delete(entry.key, expected=entry.revision, obj=obj)).data
         return (await self._store.write(entry.key, obj, expected=entry.revision)).data
+
+
+def _check_uid(write: Write, sent: Object, old: Object) -> None:
+    """A uid that was sent means that incarnation of the object and no other."""
+    uid: str = metadata_of(sent).get("uid") or ""
+    found: str = metadata_of(old).get("uid") or ""
+    if uid and uid != found:
+        raise conflict(
+            write.declaration.resource,
+            write.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}",
+        )

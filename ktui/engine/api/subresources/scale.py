@@ -61,6 +61,15 @@ def scaled(obj: Object, wanted: Object, scale: Scale) -> Object:
     return {**changed, "metadata": {**metadata_of(obj), "resourceVersion": version}}
 
 
+def replicas_of(wanted: Object, scale: Scale, name: str) -> Object:
+    """What a `Scale` that is applied says of the object behind it."""
+    return {"metadata": {"name": name}, **_only_replicas(scaled({}, wanted, scale))}
+
+
+def _only_replicas(obj: Object) -> Object:
+    return {field: value for field, value in obj.items() if field != "metadata"}
+
+
 def _is_set_based(selector: Any) -> bool:
     return not selector or "matchLabels" in selector or "matchExpressions" in selector
 
