@@ -7,7 +7,7 @@ registry. What can be done is in `ktui.screens.actions`; what rows look like in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -23,12 +23,13 @@ from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.browser_model import BrowserModel
 from ktui.screens.cluster_bar import ClusterBar
 from ktui.screens.command_line import CommandError, Goto, complete_command, parse_command
+from ktui.screens.crumbs import crumbs_of, namespace_keys
 from ktui.screens.drill import drill_down
-from ktui.screens.live_table import Link, LiveTable, Source
+from ktui.screens.live_table import Gate, Link
 from ktui.screens.session import Session
 from ktui.screens.view import Trail, View
 from ktui.widgets.prompt import Prompt
-from ktui.widgets.split_line import Part, SplitLine
+from ktui.widgets.split_line import SplitLine
 from ktui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class BrowserScreen(Screen[None]):
         self.trail = Trail()
         self.view = View(resource=PODS, namespace=session.namespace)
         self._restore_cursor: str | None = None
+        self._feeding = 0
 
     def compose(self) -> ComposeResult:
         yield ClusterBar(self.session)
@@ -147,6 +149,7 @@ class BrowserScreen(Screen[None]):
 
     def _enter(self, view: View) -> None:
         self.view = view
+        self._feeding += 1
         self._restore_cursor = view.cursor
         self.model.open(view)
         self.table.reset_cursor()
@@ -158,18 +161,9 @@ class BrowserScreen(Screen[None]):
 
     @work(exclusive=True, group="source")
     async def _feed(self, view: View) -> None:
-        await self._source(view).run(self)
-
-    def _source(self, view: View) -> Source:
-        if view.source is not None:
-            return view.source(self.session.client)
-        return LiveTable(
-            self.session.client,
-            view.resource,
-            view.namespace,
-            label_selector=view.label_selector,
-            field_selector=view.field_selector,
-        )
+        feeding = self._feeding
+        gate = Gate(self, lambda: feeding == self._feeding and self.is_attached)
+        await view.rows_of(self.session.client).run(gate)
 
     # -- the source's calls (`live_table.Sink`) --------------------------------------------------------------
 
@@ -310,23 +304,7 @@ class BrowserScreen(Screen[None]):
         self._describe()
 
     def _describe(self) -> None:
-        crumbs: list[Part] = []
-        for view in self.trail.stack[:-1]:
-            crumbs += [(view.title, "$text-muted"), (" › ", "$text-muted")]
-        crumbs += [(self.view.title, "$text-accent bold"), f" [{self.model.count}]"]
-        if self.model.table.marks:
-            crumbs.append((f"  ●{len(self.model.table.marks)} marked", "$text-secondary"))
-        if self.view.filter:
-            crumbs.append((f"  /{self.view.filter}", "$text-warning"))
-        if self.view.only_trouble:
-            crumbs.append(("  only in trouble", "$text-warning"))
-        if self.model.filter_error:
-            crumbs.append((f"  {self.model.filter_error}", "$text-error"))
-        self.query_one("#crumbs", SplitLine).show(crumbs, self._namespace_keys())
+        crumbs = crumbs_of(self.trail, self.view, self.model)
+        self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()
         self.table.set_placeholder(self.model.placeholder(self.session.manifests))
-
-    def _namespace_keys(self) -> list[Any]:
-        keys = [("0 all", ""), *((f"{n} {name}", name) for n, name in enumerate(self.session.recent, 1))]
-        style = {True: "$text-accent bold", False: "$text-muted"}
-        return [(f" {text}", style[name == self.session.namespace]) for text, name in keys]

@@ -44,7 +44,7 @@ def parse_command(text: str, catalog: Catalog, registry: Registry) -> Goto | Run
         raise CommandError("type a kind (pods, deploy, svc …) or a command; tab completes")
     word, rest = words[0], words[1:]
     action = registry.command(word.lower())
-    if action is not None and not (rest and catalog.find(word)):
+    if action is not None:
         return Run(action, " ".join(rest))
     resource = catalog.find(word)
     if resource is None:

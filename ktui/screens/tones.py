@@ -23,7 +23,7 @@ _WAITING = re.compile(
     r"SchedulingDisabled"
 )
 _STATUS_COLUMNS = {"Status", "State", "Phase", "Reason", "Sync"}
-_COUNTS_AGAINST = {"Ready", "Available", "Up-To-Date", "Current"}
+_COUNTS_AGAINST = {"Ready", "Available", "Up-to-date", "Current"}
 _TELLING = {"Status", "State", "Phase", "Ready", "Available", "Sync", "Type"}
 """Columns whose warning makes a row one in trouble."""
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from ktui.client.base import Client
 from ktui.kube.resource import Resource
-
-if TYPE_CHECKING:
-    from ktui.client.base import Client
-    from ktui.screens.live_table import Source
+from ktui.screens.live_table import LiveTable, Source
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -35,6 +32,18 @@ class View:
     sort: tuple[str, bool] | None = None
     """Column name and whether descending; None: the kind's default."""
     only_trouble: bool = False
+
+    def rows_of(self, client: Client) -> Source:
+        """What feeds the view."""
+        if self.source is not None:
+            return self.source(client)
+        return LiveTable(
+            client,
+            self.resource,
+            self.namespace,
+            label_selector=self.label_selector,
+            field_selector=self.field_selector,
+        )
 
     @property
     def title(self) -> str:

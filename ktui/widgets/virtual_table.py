@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -21,12 +20,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
-from ktui.widgets.table_layout import GAP, GUTTER, TableLayout, fit_cell, lay_out
-from ktui.widgets.table_model import Column, Row, TableDelta, TableModel
+from ktui.widgets.flashes import Flashes
+from ktui.widgets.table_layout import TableLayout, lay_out
+from ktui.widgets.table_model import Row, TableDelta, TableModel
+from ktui.widgets.table_paint import RowLook, TablePainter
 
-_FLASH_SECONDS = (0.5, 1.0)
-"""How long a changed cell is bright, and when it has faded."""
-_CACHED_LINES = 512
+_MOVE, _MARK, _SORT = Binding.Group("Move"), Binding.Group("Mark"), Binding.Group("Sort")
 
 
 class VirtualTable(ScrollView, can_focus=True):
@@ -56,21 +55,19 @@ class VirtualTable(ScrollView, can_focus=True):
         "table--bad", "table--dim", "table--accent", "table--flash", "table--fade",
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False, group=Binding.Group("Move")),
-        Binding("up,k", "move(-1)", "Up", show=False, group=Binding.Group("Move")),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, group=Binding.Group("Move")),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, group=Binding.Group("Move")),
-        Binding("home,g", "jump(0)", "Top", show=False, group=Binding.Group("Move")),
-        Binding("end,G", "jump(-1)", "Bottom", show=False, group=Binding.Group("Move")),
-        Binding("right", "pan(1)", "Scroll right", show=False, group=Binding.Group("Move")),
-        Binding("left", "pan(-1)", "Scroll left", show=False, group=Binding.Group("Move")),
-        Binding("enter", "choose", "Open", show=False, group=Binding.Group("Move")),
-        Binding("space", "mark", "Mark", show=False, group=Binding.Group("Mark")),
-        Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, group=Binding.Group("Mark")),
-        Binding("shift+right", "sort_next(1)", "Sort next column", show=False, group=Binding.Group("Sort")),
-        Binding(
-            "shift+left", "sort_next(-1)", "Sort previous column", show=False, group=Binding.Group("Sort")
-        ),
+        Binding("down,j", "move(1)", "Down", show=False, group=_MOVE),
+        Binding("up,k", "move(-1)", "Up", show=False, group=_MOVE),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, group=_MOVE),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, group=_MOVE),
+        Binding("home,g", "jump(0)", "Top", show=False, group=_MOVE),
+        Binding("end,G", "jump(-1)", "Bottom", show=False, group=_MOVE),
+        Binding("right", "pan(1)", "Scroll right", show=False, group=_MOVE),
+        Binding("left", "pan(-1)", "Scroll left", show=False, group=_MOVE),
+        Binding("enter", "choose", "Open", show=False, group=_MOVE),
+        Binding("space", "mark", "Mark", show=False, group=_MARK),
+        Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, group=_MARK),
+        Binding("shift+right", "sort_next(1)", "Sort next column", show=False, group=_SORT),
+        Binding("shift+left", "sort_next(-1)", "Sort previous column", show=False, group=_SORT),
     ]
 
     class RowChosen(Message):
@@ -113,8 +110,8 @@ class VirtualTable(ScrollView, can_focus=True):
         self._range_anchor: str | None = None
         self._follows_top = True
         self._layout = TableLayout((), 0)
-        self._lines: dict[tuple[object, ...], Strip] = {}
-        self._flashes: dict[str, dict[int, float]] = {}
+        self._painter = TablePainter(self._style)
+        self._flashes = Flashes()
         self._flash_timer: Timer | None = None
         self._tick_timer: Timer | None = None
         self._painted: dict[int, tuple[str, ...]] = {}
@@ -188,7 +185,7 @@ class VirtualTable(ScrollView, can_focus=True):
         if descending is None:
             descending = not self.model.descending if column == self.model.sort_column else False
         self.model.sort(column, descending)
-        self._lines.clear()
+        self._painter.forget()
         self.refresh_rows()
         self._reveal()
         self.post_message(self.Changed())
@@ -297,11 +294,11 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def on_focus(self) -> None:
         self._tones.clear()
-        self._lines.clear()
+        self._painter.forget()
 
     def on_blur(self) -> None:
         self._tones.clear()
-        self._lines.clear()
+        self._painter.forget()
 
     def on_resize(self) -> None:
         self.refresh_rows()
@@ -309,100 +306,53 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._lines.clear()
+        self._painter.forget()
         self._tones.clear()
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         left = round(self.scroll_x)
-        base = self.rich_style
+        base = self._style("")
+        model = self.model
         if y == 0:
-            return self._header().crop_extend(left, left + width, base)
+            header = self._painter.header(model.columns, self._layout, model.sort_column, model.descending)
+            return header.crop_extend(left, left + width, base)
         index = y - 1 + round(self.scroll_y)
-        if index >= len(self.model):
+        if index >= len(model):
             self._painted.pop(y, None)
-            return Strip.blank(width, base) if len(self.model) else self._placeholder_line(y, width)
-        row = self.model.row_at(index)
-        live = self._live_texts(row)
-        self._painted[y] = live
-        at_cursor = index == self._cursor_index
-        flash = self._flash_levels(row.uid)
-        key = (row, live, at_cursor, self.has_focus, row.uid in self.model.marks, flash, width)
-        line = self._lines.get(key)
-        if line is None:
-            if len(self._lines) > _CACHED_LINES:
-                self._lines.clear()
-            line = self._lines[key] = self._row_line(row, live, at_cursor, dict(flash))
+            return self._note(y, width)
+        row = model.row_at(index)
+        live = self._painted[y] = self._live_texts(row)
+        look = RowLook(
+            live,
+            index == self._cursor_index,
+            self.has_focus,
+            row.uid in model.marks,
+            self._flashes.levels(row.uid),
+            max(width, self._layout.width),
+        )
+        line = self._painter.row(row, look, model.columns, self._layout)
         return line.crop_extend(left, left + width, base)
 
-    def _placeholder_line(self, y: int, width: int) -> Strip:
-        line = y - max(2, (self.page - len(self._placeholder)) // 3)
-        if not 0 <= line < len(self._placeholder):
-            return Strip.blank(width, self.rich_style)
-        style = self.rich_style + (self._style("header") if line else self._style("header-sorted"))
-        return Strip([Segment(self._placeholder[line].center(width), style)]).crop_extend(
-            0, width, self.rich_style
-        )
-
-    def _header(self) -> Strip:
-        plain = self.rich_style + self._style("header")
-        sorted_style = self.rich_style + self._style("header-sorted")
-        segments = [Segment(" " * GUTTER, plain)]
-        x = GUTTER
-        for slot in self._layout.slots:
-            column = self.model.columns[slot.column]
-            is_sorted = slot.column == self.model.sort_column
-            name = column.name.upper() + (("↓" if self.model.descending else "↑") if is_sorted else "")
-            text = " " * (slot.start - x) + (
-                name.rjust(slot.width) if column.right else name.ljust(slot.width)
-            )
-            segments.append(Segment(text, sorted_style if is_sorted else plain))
-            x = slot.start + len(text) - (slot.start - x)
-        return Strip(segments)
-
-    def _row_line(self, row: Row, live: tuple[str, ...], at_cursor: bool, flash: dict[int, str]) -> Strip:
-        marked = row.uid in self.model.marks
-        base = self.rich_style
-        if marked:
-            base += self._style("mark")
-        if at_cursor:
-            base += self._style("cursor")
-        gutter = ("●" if marked else " ") + ("!" if row.trouble else " ")
-        segments = [Segment(gutter, base + self._style("bad") if row.trouble else base)]
-        x = GUTTER
-        lives = iter(live)
-        for slot in self._layout.slots:
-            column = self.model.columns[slot.column]
-            text = next(lives) if column.live is not None else row.cells[slot.column]
-            tone = column.tone(row, text)
-            style = base
-            if tone and not (at_cursor and self.has_focus and tone == "dim"):
-                style = base + (self._style(tone) if not at_cursor else self._on_cursor(tone))
-            if slot.column in flash:
-                style += self._style(flash[slot.column])
-            if slot.start > x:
-                segments.append(Segment(" " * (slot.start - x), base))
-            segments.append(Segment(fit_cell(text, slot.width, right=column.right), style))
-            x = slot.start + slot.width
-        room = self.scrollable_content_region.width + round(self.max_scroll_x)
-        if x < room:
-            segments.append(Segment(" " * (room - x), base))
-        return Strip(segments)
+    def _note(self, y: int, width: int) -> Strip:
+        first = max(2, (self.page - len(self._placeholder)) // 3)
+        if len(self.model) or not 0 <= y - first < len(self._placeholder):
+            return Strip.blank(width, self._style(""))
+        return self._painter.note(self._placeholder[y - first], width, title=y == first)
 
     def _style(self, name: str) -> Style:
         style = self._tones.get(name)
         if style is None:
-            rules = self.get_component_styles(f"table--{name}")
-            blended = self.get_component_rich_style(f"table--{name}")
-            style = self._tones[name] = rules.text_style + Style.from_color(
-                blended.color if rules.has_rule("color") else None,
-                blended.bgcolor if rules.has_rule("background") else None,
-            )
+            style = self._tones[name] = self._read_style(name) if name else self.rich_style
         return style
 
-    def _on_cursor(self, tone: str) -> Style:
-        # On the focused cursor the bar's own text colour is the readable one; the weight still tells.
-        return Style(bold=True, underline=tone == "bad") if self.has_focus else self._style(tone)
+    def _read_style(self, name: str) -> Style:
+        rules = self.get_component_styles(f"table--{name}")
+        blended = self.get_component_rich_style(f"table--{name}")
+        return rules.text_style + Style.from_color(
+            blended.color if rules.has_rule("color") else None,
+            blended.bgcolor if rules.has_rule("background") else None,
+        )
 
     def _live_texts(self, row: Row) -> tuple[str, ...]:
         now = self._now()
@@ -420,7 +370,7 @@ class VirtualTable(ScrollView, can_focus=True):
         layout = lay_out(natural, self.scrollable_content_region.width, fit=not self.wide)
         if layout != self._layout:
             self._layout = layout
-            self._lines.clear()
+            self._painter.forget()
         if self._tick_timer is not None:
             if len(self.model) and any(column.live is not None for column in columns):
                 self._tick_timer.resume()
@@ -470,41 +420,18 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def _flash(self, delta: TableDelta) -> None:
         columns = self.model.columns
-        now = time.monotonic()
         top = round(self.scroll_y)
         for uid, cells in delta.changed.items():
             index = self.model.index_of(uid)
-            if index is None or not top <= index <= top + self.page:
-                continue
-            bright = {cell: now for cell in cells if columns[cell].flashes and columns[cell].live is None}
-            if bright:
-                self._flashes.setdefault(uid, {}).update(bright)
+            if index is not None and top <= index <= top + self.page:
+                self._flashes.record(
+                    uid, (cell for cell in cells if columns[cell].flashes and columns[cell].live is None)
+                )
         if self._flashes and self._flash_timer is not None:
             self._flash_timer.resume()
 
-    def _flash_levels(self, uid: str) -> tuple[tuple[int, str], ...]:
-        cells = self._flashes.get(uid)
-        if not cells:
-            return ()
-        now = time.monotonic()
-        bright, faded = _FLASH_SECONDS
-        return tuple(
-            (cell, "flash" if now - since < bright else "fade")
-            for cell, since in cells.items()
-            if now - since < faded
-        )
-
     def _fade(self) -> None:
-        now = time.monotonic()
-        for uid, cells in list(self._flashes.items()):
-            left = {cell: since for cell, since in cells.items() if now - since < _FLASH_SECONDS[1]}
-            if left:
-                self._flashes[uid] = left
-            else:
-                del self._flashes[uid]
+        for uid in self._flashes.step():
             self._refresh_uid(uid)
         if not self._flashes and self._flash_timer is not None:
             self._flash_timer.pause()
-
-
-__all__ = ["GAP", "Column", "Row", "TableModel", "VirtualTable"]

@@ -62,7 +62,7 @@ async def _restart(context: ActionContext) -> None:
     patch = restart_patch(datetime.now(UTC))
     for item in items:
         await context.client.patch(
-            item.resource, item.name, patch, item.namespace, patch_type=PatchType.STRATEGIC, options=_WRITE
+            item.resource, item.name, patch, item.namespace, patch_type=PatchType.MERGE, options=_WRITE
         )
     context.browser.table.clear_marks()
     context.browser.notify(f"Restarting {what}", markup=False)
@@ -75,10 +75,11 @@ async def _set_image(context: ActionContext) -> None:
     pod_spec: Object = (
         spec if item.resource.key == PODS.key else (spec.get("template") or {}).get("spec") or {}
     )
+    root = "/spec" if item.resource.key == PODS.key else "/spec/template/spec"
     images = [
-        (field, container["name"], str(container.get("image") or ""))
+        (f"{root}/{field}/{index}", str(container["name"]), str(container.get("image") or ""))
         for field in ("containers", "initContainers")
-        for container in pod_spec.get(field) or ()
+        for index, container in enumerate(pod_spec.get(field) or ())
     ]
     if not images:
         context.browser.notify(f"{item.path} has no containers", severity="warning", markup=False)
@@ -89,16 +90,19 @@ async def _set_image(context: ActionContext) -> None:
         chosen = await context.show(Choose(f"Which container of {item.path}?", choices))
         if chosen is None:
             return
-    field, name, image = chosen
+    path, name, image = chosen
     answer = await context.show(
         AskText(f"Image of {name}", [f"In {item.path}."], value=image, check=_check_image)
     )
     if answer is None or answer.strip() == image:
         return
-    change: Object = {field: [{"name": name, "image": answer.strip()}]}
-    patch: Object = {"spec": change if item.resource.key == PODS.key else {"template": {"spec": change}}}
+    patch: list[Object] = [
+        # By position, so first make sure that it is still the container that was chosen.
+        {"op": "test", "path": f"{path}/name", "value": name},
+        {"op": "replace", "path": f"{path}/image", "value": answer.strip()},
+    ]
     await context.client.patch(
-        item.resource, item.name, patch, item.namespace, patch_type=PatchType.STRATEGIC, options=_WRITE
+        item.resource, item.name, patch, item.namespace, patch_type=PatchType.JSON, options=_WRITE
     )
     context.browser.notify(f"{item.path}: {name} now runs {answer.strip()}", markup=False)
 
