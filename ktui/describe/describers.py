@@ -1,0 +1,53 @@
+"""Which kind is described how: what to fetch, and who writes it. Everything else is described generically."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from ktui.client.base import Client
+from ktui.describe import related
+from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
+from ktui.describe.generic import describe_generic
+from ktui.describe.namespace import describe_namespace
+from ktui.describe.node import describe_node
+from ktui.describe.pod import describe_pod
+from ktui.describe.related import Related
+from ktui.describe.text import Text
+from ktui.describe.workloads import describe_deployment, describe_replica_set
+from ktui.kube import kinds
+from ktui.kube.resource import Object, Resource
+
+Fetch = Callable[[Client, Resource, Object], Awaitable[Related]]
+Write = Callable[[Text, Object, Related], None]
+
+
+class Describer(NamedTuple):
+    """How one kind is described."""
+
+    fetch: Fetch
+    write: Write
+
+
+GENERIC: Final = Describer(related.with_events, describe_generic)
+
+DESCRIBERS: Final[Mapping[str, Describer]] = {
+    kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
+    kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
+    kinds.NAMESPACES.key: Describer(related.nothing, describe_namespace),
+    kinds.NODES.key: Describer(related.of_node, describe_node),
+    kinds.PODS.key: Describer(related.with_events, describe_pod),
+    kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
+    kinds.SECRETS.key: Describer(related.nothing, describe_secret),
+    kinds.SERVICE_ACCOUNTS.key: Describer(related.of_service_account, describe_service_account),
+}
+"""By `Resource.key`."""
+
+
+async def describe(client: Client, resource: Resource, obj: Object, *, now: datetime) -> str:
+    """The description of `obj` as `kubectl describe` prints it; times are shown in the zone of `now`."""
+    describer = DESCRIBERS.get(resource.key, GENERIC)
+    out = Text(now)
+    describer.write(out, obj, await describer.fetch(client, resource, obj))
+    return str(out)
