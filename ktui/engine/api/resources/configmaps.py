@@ -28,7 +28,7 @@ def validate(config_map: Object) -> list[Cause]:
     for key, value in data.items():
         causes += each_invalid(f"data[{key}]", key, names.data_key(key))
         if key in binary:
-            causes.append(invalid(f"data[{key}]", key, f"duplicate of key present in binaryData[{key}]"))
+            causes.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         total += len(value.encode())
     for key, value in binary.items():
         causes += each_invalid(f"binaryData[{key}]", key, names.data_key(key))

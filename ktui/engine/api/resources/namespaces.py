@@ -46,8 +46,8 @@ def prepare_update(new: Object, old: Object) -> Object:
 def validate(namespace: Object) -> list[Cause]:
     causes = check_metadata(namespace, namespaced=False, name_rule=names.dns_label)
     finalizers: list[str] = section(namespace, "spec").get("finalizers") or []
-    for index, finalizer in enumerate(finalizers):
-        at = f"spec.finalizers[{index}]"
+    at = "spec.finalizers"
+    for finalizer in finalizers:
         causes += each_invalid(at, finalizer, names.qualified_name(finalizer))
         if "/" not in finalizer and finalizer not in (FINALIZER, "foregroundDeletion", "orphan"):
             causes.append(
@@ -59,13 +59,14 @@ def validate(namespace: Object) -> list[Cause]:
 def validate_update(new: Object, old: Object) -> list[Cause]:
     causes = check_metadata_update(new, old)
     phase = phase_of(new)
+    if phase == phase_of(old):
+        return causes
     deleted = bool(section(new, "metadata").get("deletionTimestamp"))
     if deleted and phase != "Terminating":
-        causes.append(
-            invalid("status.phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
-        )
-    if not deleted and phase not in ("", "Active"):
-        causes.append(invalid("status.phase", phase, "may only be 'Active' if `deletionTimestamp` is empty"))
+        why = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+        causes.append(invalid("status.Phase", phase, why))
+    if not deleted and phase != "Active":
+        causes.append(invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty"))
     return causes
 
 

@@ -25,8 +25,9 @@ _JSON_KEYS: Final = {
     "kubernetes.io/dockercfg": ".dockercfg",
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
 }
+_SSH: Final = "kubernetes.io/ssh-auth"
 _KEYS: Final = {
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    _SSH: ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 
@@ -61,7 +62,7 @@ def validate(secret: Object) -> list[Cause]:
     elif kind == "kubernetes.io/basic-auth" and "username" not in data and "password" not in data:
         causes += [required("data[username]"), required("data[password]")]
     for key in _KEYS.get(kind, ()):
-        if key not in data:
+        if key not in data or (kind == _SSH and not data[key]):
             causes.append(required(f"data[{key}]"))
     return causes
 
