@@ -40,6 +40,15 @@ ln -s ../bin "$root/usr/bin"
 printf 'root:x:0:0:root:/:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
 printf 'root:x:0:\napp:x:1000:\nnogroup:x:65534:\n' >"$root/etc/group"
 echo ok >"$root/www/healthz"
+# A process with pid 1 has no default signal actions: without the trap every stop would take the whole grace period.
+cat >"$root/bin/serve" <<'SERVE'
+#!/bin/sh
+trap 'kill $server; exit 0' TERM INT
+httpd -f -v -p "${PORT:-8080}" -h /www &
+server=$!
+wait $server
+SERVE
+chmod +x "$root/bin/serve"
 
 for version in 1 2; do
     case $version in
@@ -59,7 +68,7 @@ FROM scratch
 COPY . /
 ENV PATH=/bin SAMPLE_VERSION=$version
 EXPOSE 8080
-CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
+CMD ["serve"]
 BUILD
     echo "sample-image: built $name:$version"
 done

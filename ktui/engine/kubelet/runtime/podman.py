@@ -64,6 +64,7 @@ _RECONNECT_PAUSE = 0.2
 _RECONNECT_PAUSE_MAX = 5.0
 _KILL_SECONDS = 10.0
 _CONNECT_SECONDS = 30.0
+_ATTACH_END_SECONDS = 2.0
 
 
 class PodmanRuntime:
@@ -78,7 +79,7 @@ class PodmanRuntime:
         self._service = PodmanService(data_dir, self.identity.engine)
         self._rest = PodmanREST(self._service.socket_path)
         self._index = PodIndex(self._rest, self.identity.engine, self._host_ip)
-        self._images = PodmanImages(self._rest, self._index.image_digests)
+        self._images = PodmanImages(self._rest)
         self._exec = PodmanExec(self._rest, "", {})
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._network: str | None = None
@@ -209,7 +210,7 @@ class PodmanRuntime:
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
         """A running Podman pod with its address."""
-        body = pod_body(self.identity.engine, spec, self._network)
+        body = pod_body(self.identity.engine, spec, self._network, socket.gethostname())
         async with self._starts:
             try:
                 created = await self._rest.post("pods/create", body)
@@ -271,8 +272,7 @@ class PodmanRuntime:
         image = await self._images.status(spec.image)
         if image is None:
             raise NotFoundError(f"{spec.image}: image not known")
-        body = container_body(self.identity.engine, sandbox_id, sandbox.labels, sandbox.pod, spec)
-        body["image"] = image.id.removeprefix("sha256:")
+        body = container_body(self.identity.engine, sandbox_id, sandbox.labels, sandbox.pod, spec, image)
         created = await self._rest.post("containers/create", body)
         container_id = str(created["Id"])
         self._index.add_container(sandbox_id, container_id)
@@ -365,7 +365,11 @@ class PodmanRuntime:
         self._require_running(container_id)
 
         async def exit_code() -> int:
-            record = await self._index.refresh(container_id)
+            # The streams end a moment before the process, or without it when the session was hung up.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ATTACH_END_SECONDS):
+                    await self._index.wait_end(container_id)
+            record = self._index.find(container_id)
             return record.exit_code if record else 0
 
         return await self._exec.attach(container_id, stdin=stdin, tty=tty, exit_code=exit_code)

@@ -37,12 +37,14 @@ class PodmanSession:
         resize: Callable[[int, int], Awaitable[None]],
         exit_code: Callable[[], Awaitable[int]],
         abandon: Callable[[], Awaitable[None]],
+        finished: Callable[[], Awaitable[None]],
     ) -> None:
         self._reader, self._writer = streams
         self._tty = tty
         self._resize = resize
         self._exit_code = exit_code
         self._abandon = abandon
+        self._finished = finished
         self._output_ended = asyncio.Event()
 
     async def send(self, data: bytes) -> None:
@@ -88,9 +90,11 @@ class PodmanSession:
 
     async def close(self) -> None:
         """Hang up; a process that still runs for this session is killed."""
+        if not self._output_ended.is_set() and not self._reader.at_eof():
+            await self._abandon()
         self._writer.close()
         self._output_ended.set()
-        await self._abandon()
+        await self._finished()
 
 
 class PodmanExec:
@@ -174,22 +178,31 @@ class PodmanExec:
             for _ in range(_EXIT_POLLS):
                 state = await self._rest.get(f"exec/{session_id}/json")
                 if not state.get("Running"):
-                    await asyncio.to_thread(_end_conmons, session_id)
                     return int(state.get("ExitCode") or 0)
                 await asyncio.sleep(0.05)
             return 0
 
         async def abandon() -> None:
-            with contextlib.suppress(RuntimeCallError):
-                state = await self._rest.get(f"exec/{session_id}/json")
-                if state.get("Running") and (pid := int(state.get("Pid") or 0)):
-                    await self.kill(pid)
+            # The connection is ours before its process is there.
+            for _ in range(_EXIT_POLLS):
+                with contextlib.suppress(RuntimeCallError):
+                    state = await self._rest.get(f"exec/{session_id}/json")
+                    if pid := int(state.get("Pid") or 0):
+                        await self.kill(pid)
+                        return
+                if streams[0].at_eof():
+                    return
+                await asyncio.sleep(0.05)
+
+        async def finished() -> None:
             await asyncio.to_thread(_end_conmons, session_id)
 
         async def resize(width: int, height: int) -> None:
             await self._rest.post(f"exec/{session_id}/resize", w=str(width), h=str(height))
 
-        return PodmanSession(streams, tty=tty, resize=resize, exit_code=exit_code, abandon=abandon)
+        return PodmanSession(
+            streams, tty=tty, resize=resize, exit_code=exit_code, abandon=abandon, finished=finished
+        )
 
     async def attach(
         self,
@@ -206,10 +219,12 @@ class PodmanExec:
         async def resize(width: int, height: int) -> None:
             await self._rest.post(f"containers/{container_id}/resize", w=str(width), h=str(height))
 
-        async def abandon() -> None:
+        async def leave() -> None:
             return None
 
-        return PodmanSession(streams, tty=tty, resize=resize, exit_code=exit_code, abandon=abandon)
+        return PodmanSession(
+            streams, tty=tty, resize=resize, exit_code=exit_code, abandon=leave, finished=leave
+        )
 
 
 async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:

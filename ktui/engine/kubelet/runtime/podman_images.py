@@ -67,9 +67,8 @@ def is_local_registry(reference: str) -> bool:
 class PodmanImages:
     """The images of one node."""
 
-    def __init__(self, rest: PodmanREST, digests: dict[str, str]) -> None:
+    def __init__(self, rest: PodmanREST) -> None:
         self._rest = rest
-        self._digests = digests
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ktui-podman")
         self._client: Any = None
         # Any: podman-py is untyped.
@@ -123,14 +122,11 @@ class PodmanImages:
 
     async def _inspect(self, name: str) -> ImageRecord | None:
         try:
-            record = image_record(await self._rest.get(f"images/{name}/json"))
+            return image_record(await self._rest.get(f"images/{name}/json"))
         except NotFoundError:
             return None
         except RuntimeCallError as error:
             raise ImageError("ImageInspectError", f'Failed to inspect image "{name}": {error}') from error
-        if record.digests:
-            self._digests[record.id.removeprefix("sha256:")] = record.digests[0]
-        return record
 
     async def pull(self, image: str, auth: RegistryAuth | None) -> ImageRecord:
         """Raises ImageError with the registry's words."""

@@ -111,8 +111,6 @@ class PodIndex:
         self._watch = ProcessWatch()
         self._inspects = asyncio.Semaphore(_PARALLEL_INSPECTS)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.image_digests: dict[str, str] = {}
-        """Image id → `name@sha256:…`, which a container's status names it by."""
 
     async def close(self) -> None:
         """Stop watching."""
@@ -205,7 +203,11 @@ class PodIndex:
             async with self._inspects:
                 inspected = await self._rest.get(f"containers/{container_id}/json")
         except NotFoundError:
-            self.drop_container(container_id)
+            if container_id == owner.infra_id:
+                # It only ever goes with its pod.
+                self.drop_sandbox(owner.id)
+            else:
+                self.drop_container(container_id)
             return None
         return self.take_in(inspected)
 
@@ -215,9 +217,7 @@ class PodIndex:
         owner = self._owner.get(container_id)
         if owner is None:
             return None
-        record = container_record(
-            inspected, oom_killed=container_id in self._oom_killed, image_digests=self.image_digests
-        )
+        record = container_record(inspected, oom_killed=container_id in self._oom_killed)
         pid = record.pid
         if container_id == owner.infra_id:
             owner.ready = record.state is ContainerState.RUNNING
@@ -357,7 +357,9 @@ class PodIndex:
 
     def _send(self, owner: Sandbox, container_id: str) -> None:
         uid = owner.labels.get(UID, "")
-        if container_id == owner.infra_id:
+        if owner.id not in self._sandboxes:
+            self.events.send(RuntimeEvent(uid, type="removed"))
+        elif container_id == owner.infra_id:
             self.events.send(RuntimeEvent(uid, type="sandbox"))
         elif (record := owner.containers.get(container_id)) is None:
             self.events.send(RuntimeEvent(uid, container_id, "removed"))
@@ -388,7 +390,7 @@ class PodIndex:
             case "remove":
                 if CONTAINER not in attributes and container_id == owner.infra_id:
                     self.drop_sandbox(owner.id)
-                    self.events.send(RuntimeEvent(owner.labels.get(UID, ""), type="removed"))
+                    self._send(owner, container_id)
                 elif self.drop_container(container_id):
                     self._send(owner, container_id)
             case "died" | "stop" | "kill":

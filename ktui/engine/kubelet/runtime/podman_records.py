@@ -17,6 +17,7 @@ from ktui.engine.kubelet.runtime.podman_specs import (
     CONTAINER,
     CONTAINER_ATTEMPT,
     IMAGE,
+    IMAGE_ID,
     NAMESPACE,
     POD,
     SANDBOX_ATTEMPT,
@@ -57,10 +58,8 @@ def sandbox_attempt(labels: Mapping[str, str]) -> int:
     return int(labels.get(SANDBOX_ATTEMPT) or 0)
 
 
-def container_record(
-    inspected: JSON, *, oom_killed: bool = False, image_digests: Mapping[str, str] | None = None
-) -> ContainerRecord:
-    """From the answer of `containers/{id}/json`. `image_digests`: image id → `name@sha256:…` for statuses."""
+def container_record(inspected: JSON, *, oom_killed: bool = False) -> ContainerRecord:
+    """From the answer of `containers/{id}/json`."""
     state: JSON = inspected["State"]
     config: JSON = inspected["Config"]
     labels: dict[str, str] = config.get("Labels") or {}
@@ -68,14 +67,13 @@ def container_record(
     status = _STATES.get(str(state["Status"]).lower(), ContainerState.UNKNOWN)
     finished = moment(state.get("FinishedAt")) if status is ContainerState.EXITED else None
     exit_code = int(state.get("ExitCode") or 0)
-    digest = str(inspected["Image"])
     return ContainerRecord(
         id=inspected["Id"],
         sandbox_id=inspected.get("Pod") or "",
         name=labels.get(CONTAINER, ""),
         attempt=int(labels.get(CONTAINER_ATTEMPT) or 0),
-        image=inspected.get("ImageName") or labels.get(IMAGE, ""),
-        image_id=(image_digests or {}).get(digest, f"sha256:{digest}"),
+        image=labels.get(IMAGE) or str(inspected.get("ImageName") or ""),
+        image_id=labels.get(IMAGE_ID) or f"sha256:{inspected['Image']}",
         state=status,
         labels=own_labels(labels),
         created_at=moment(inspected.get("Created")),

@@ -39,7 +39,9 @@ def error_of(status: int, body: bytes) -> RuntimeCallError:
         message = str(said[0] or body.decode(errors="replace").strip())
     except msgspec.MsgspecError:
         message = body.decode(errors="replace").strip() or f"podman answered with status {status}"
-    return NotFoundError(message) if status == 404 else RuntimeCallError(message)
+    # Podman answers 500 when a thing goes while it is looked at.
+    is_gone = status == 404 or "no such container" in message or "no such pod" in message
+    return NotFoundError(message) if is_gone else RuntimeCallError(message)
 
 
 class PodmanREST:

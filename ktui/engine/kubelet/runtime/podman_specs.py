@@ -12,7 +12,14 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ktui.engine.kubelet.runtime.base import ContainerSpec, Mount, PodIdentity, Resources, SandboxSpec
+from ktui.engine.kubelet.runtime.base import (
+    ContainerSpec,
+    ImageRecord,
+    Mount,
+    PodIdentity,
+    Resources,
+    SandboxSpec,
+)
 
 JSON = dict[str, Any]
 
@@ -25,8 +32,10 @@ SANDBOX_FLAGS = "dev.ktui.sandbox.flags"
 CONTAINER = "dev.ktui.container.name"
 CONTAINER_ATTEMPT = "dev.ktui.container.attempt"
 IMAGE = "dev.ktui.container.image"
+IMAGE_ID = "dev.ktui.container.image-id"
 LABELS = "dev.ktui.labels"
 
+HOST_NAME_MAX = 63
 LOG_SIZE = 50 * 1024 * 1024
 """A container's log is cut at this size; the kubelet of Kubernetes keeps 5 files of 10 MiB."""
 
@@ -41,13 +50,15 @@ def infra_name(pod: str) -> str:
     return f"{pod}_infra"
 
 
-def pod_body(engine: str, spec: SandboxSpec, network: str | None) -> JSON:
+def pod_body(engine: str, spec: SandboxSpec, network: str | None, host_name: str) -> JSON:
     """The body of `pods/create`. `network` None: no bridge, slirp4netns gives each pod its own NAT."""
     name = pod_name(engine, spec.pod, spec.attempt)
     flags = [flag for flag, is_set in (("host_pid", spec.host_pid), ("host_ipc", spec.host_ipc)) if is_set]
     body: JSON = {
         "name": name,
         "infra_name": infra_name(name),
+        # Podman would take the pod's long name, which the kernel refuses.
+        "hostname": (spec.hostname or (host_name if spec.host_network else spec.pod.name))[:HOST_NAME_MAX],
         "labels": {
             ENGINE: engine,
             NAMESPACE: spec.pod.namespace,
@@ -64,8 +75,6 @@ def pod_body(engine: str, spec: SandboxSpec, network: str | None) -> JSON:
             *(["pid"] if spec.share_process_namespace and not spec.host_pid else []),
         ],
     }
-    if spec.hostname:
-        body["hostname"] = spec.hostname
     if spec.host_network:
         body["netns"] = {"nsmode": "host"}
     elif network is None:
@@ -95,14 +104,19 @@ def pod_body(engine: str, spec: SandboxSpec, network: str | None) -> JSON:
 
 
 def container_body(
-    engine: str, pod_id: str, pod_labels: Mapping[str, str], pod: PodIdentity, spec: ContainerSpec
+    engine: str,
+    pod_id: str,
+    pod_labels: Mapping[str, str],
+    pod: PodIdentity,
+    spec: ContainerSpec,
+    image: ImageRecord,
 ) -> JSON:
     """The body of `containers/create`. `pod_labels` are those of the Podman pod it joins."""
     security = spec.security
     body: JSON = {
         "name": f"ktui-{engine}_{pod.namespace}_{pod.name}_{spec.name}_{pod_id[:12]}_{spec.attempt}",
         "pod": pod_id,
-        "image": spec.image,
+        "image": image.id.removeprefix("sha256:"),
         "labels": {
             ENGINE: engine,
             NAMESPACE: pod.namespace,
@@ -110,7 +124,8 @@ def container_body(
             UID: pod.uid,
             CONTAINER: spec.name,
             CONTAINER_ATTEMPT: str(spec.attempt),
-            IMAGE: spec.image,
+            IMAGE: image.tags[0] if spec.image == image.id and image.tags else spec.image,
+            IMAGE_ID: image.digests[0] if image.digests else image.id,
             LABELS: json.dumps(dict(spec.labels)),
         },
         "env": dict(spec.env),
