@@ -52,6 +52,7 @@ class FaultyDisk(Files):
     def rename(self, source: Path, target: Path) -> None:
         self._maybe_fail("rename")
         super().rename(source, target)
+        self._maybe_fail("sync after rename")
 
 
 def crash(folder: Path, copy: Path) -> Path:

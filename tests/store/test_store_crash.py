@@ -103,6 +103,22 @@ async def test_damage_in_the_middle_refuses_to_start_and_says_where(folder: Path
         open_store(folder)
 
 
+async def test_a_torn_end_mark_in_a_journal_that_another_continues_is_no_damage(folder: Path):
+    journal = await fill(folder)
+    store = open_store(folder)
+    before = journal.read_bytes()
+    await store.compact()
+    await store.write(key("later"), obj("later"))
+    await store.close()
+    next(folder.glob("snapshot-*")).unlink()
+    journal.write_bytes(before[:-5])
+    assert await names(folder) == ["later", "p0", "p1", "p2", "p3", "p4"]
+    lines = without_end_mark(journal)
+    journal.write_bytes(b"".join(lines)[:-5])
+    with pytest.raises(CorruptStoreError):
+        open_store(folder)
+
+
 async def test_a_missing_line_and_a_missing_file_are_damage(folder: Path):
     journal = await fill(folder)
     lines = journal.read_bytes().splitlines(keepends=True)

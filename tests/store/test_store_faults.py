@@ -98,7 +98,7 @@ async def test_a_disk_without_preallocation_will_do(folder: Path, disk: FaultyDi
     await store.close()
 
 
-@pytest.mark.parametrize("operation", ["create", "write", "sync", "rename"])
+@pytest.mark.parametrize("operation", ["create", "write", "sync", "rename", "sync after rename"])
 async def test_a_compaction_that_fails_costs_nothing(
     folder: Path, disk: FaultyDisk, tmp_path: Path, operation: str
 ):
@@ -121,11 +121,33 @@ async def test_a_compaction_that_fails_costs_nothing(
     await store.close()
 
 
+async def test_a_failed_batch_that_cannot_be_cut_off_keeps_compaction_out(
+    folder: Path, disk: FaultyDisk, tmp_path: Path
+):
+    store = open_store(folder, files=disk)
+    kept = await store.write(key("kept"), obj("kept"))
+    disk.broken = {"sync": errno.EIO, "truncate": errno.EIO}
+    with pytest.raises(StoreError):
+        await store.write(key("lost"), obj("lost"))
+    disk.broken = {"truncate": errno.EIO}
+    with pytest.raises(StoreError):
+        await store.compact()
+    disk.broken = {}
+    await store.compact()
+    survivor = open_store(crash(folder, tmp_path / "crashed"))
+    assert list(survivor.list("pods").entries) == [kept]
+    await survivor.close()
+    await store.close()
+
+
 async def test_a_disk_that_refuses_at_the_start_is_named(folder: Path, disk: FaultyDisk):
     disk.broken = {"create": errno.EACCES}
     with pytest.raises(StoreError, match=str(folder)):
         open_store(folder, files=disk)
     await open_store(folder).close()
+    (folder.parent / "file").touch()
+    with pytest.raises(StoreError, match="can't be opened"):
+        open_store(folder.parent / "file" / "store")
 
 
 async def test_a_tinydb_write_on_a_failing_disk_raises_and_changes_nothing(folder: Path, disk: FaultyDisk):

@@ -139,6 +139,7 @@ class JournalThread:
     def _rotate(self, last_revision: int, time: int) -> None:
         if self._journal.first == last_revision + 1:
             return
+        self._journal.mend()  # what failed must be gone for good before another file continues this one
         replaced = self._journal
         self._journal = Journal.create(self._files, self._folder, last_revision + 1, time)
         replaced.close(last_revision, time)

@@ -26,6 +26,7 @@ class Compactor:
         self._folder = folder
         self._threshold = threshold
         self._journal = journal
+        self._covered = 0
         self._limit = max(threshold, snapshot)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ktui-compaction")
         self._running: Future[int] | None = None
@@ -47,14 +48,10 @@ class Compactor:
 
     def start(self, snapshot: Snapshot) -> None:
         """Write `snapshot`; what is appended from now on counts towards the next."""
-        before, self._journal = self._journal, 0
+        self._covered, self._journal = self._journal, 0
 
         def work() -> int:
-            try:
-                size = write_snapshot(self._files, self._folder, snapshot)
-            except OSError:
-                self._journal += before
-                raise
+            size = write_snapshot(self._files, self._folder, snapshot)
             self._files.remove(Layout.of(self._folder).leftovers)
             return size
 
@@ -70,7 +67,7 @@ class Compactor:
         running = self._running
         if running is None:
             return None
-        await asyncio.wait([asyncio.wrap_future(running)])
+        await asyncio.gather(asyncio.wrap_future(running), return_exceptions=True)
         if self._running is running:
             self._finish(running)
         return running.exception()
@@ -83,6 +80,7 @@ class Compactor:
         self._running = None
         error = done.exception()
         if error is not None:
+            self._journal += self._covered
             self.failed(error)
         else:
             self._limit = max(self._threshold, done.result())

@@ -1,7 +1,7 @@
 """The few things the store asks of a disk, in one place so that a test can make each of them fail.
 
 Nothing here knows records: bytes at an offset, durability, names. Every method raises OSError as the system
-does; `FOLDER` operations are durable when they return.
+does.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Files:
         self._write(descriptor, data, offset, os.RWF_DSYNC)
 
     def sync(self, descriptor: int) -> None:
-        """Make what was written durable."""
-        os.fdatasync(descriptor)
+        """Make what was written or cut off durable."""
+        os.fsync(descriptor)
 
     def _write(self, descriptor: int, data: bytes, offset: int, flags: int) -> None:
         written = os.pwritev(descriptor, [data], offset, flags)

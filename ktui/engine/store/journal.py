@@ -63,8 +63,7 @@ class Journal:
 
     def append(self, data: bytes) -> None:
         """Make `data` durable, or raise OSError with the file as it was."""
-        if not self._clean:
-            self._cut()
+        self.mend()
         self._clean = False
         try:
             self._reserve(len(data))
@@ -77,6 +76,11 @@ class Journal:
             raise
         self._clean = True
         self.size += len(data)
+
+    def mend(self) -> None:
+        """Cut off what a failed batch left, if that is still to be done; OSError when it can't be."""
+        if not self._clean:
+            self._cut()
 
     def close(self, last_revision: int, time: int) -> None:
         """Mark a clean end, give back the unused room and close the file."""

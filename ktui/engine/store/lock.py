@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ktui.engine.store.base import StoreError
@@ -34,8 +35,9 @@ class FolderLock:
             pid = self._pid()
             os.close(self._descriptor)
             raise LockedError(path, pid) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, only nobody can say whose it is
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def _pid(self) -> int | None:
         text = os.pread(self._descriptor, 32, 0).strip()

@@ -97,8 +97,10 @@ class Recovery:
                     # A rotation that failed half-way: its journal never got a record.
                     layout.leftovers.append(path)
                     continue
-                last = all(_is_empty(later) for later in layout.journals[index + 1 :])
-                position = self.read_journal(path, last=last)
+                later = [
+                    number(journal) for journal in layout.journals[index + 1 :] if not _is_empty(journal)
+                ]
+                position = self.read_journal(path, continued_at=later[0] if later else None)
         self.leftovers = [*layout.leftovers, *folder.glob("*.tmp")]
         return position
 
@@ -106,7 +108,7 @@ class Recovery:
         """Load a snapshot, which is whole or damaged."""
         ended = False
         line = offset = 0
-        for line, offset, _, record in self._records(path, torn_allowed=False):
+        for line, offset, _, record in self._records(path, continued_at=0):
             if line == 1:
                 about = _header(path, record, "snapshot")
                 self.revision = self._history.oldest = about.state
@@ -122,15 +124,16 @@ class Recovery:
             raise CorruptStoreError(path, line + 1, offset, "the snapshot has no end")
         self.snapshot_size = path.stat().st_size
 
-    def read_journal(self, path: Path, *, last: bool) -> Position:
-        """Replay a journal; only the last one may have a torn tail."""
+    def read_journal(self, path: Path, *, continued_at: int | None) -> Position:
+        """Replay a journal. It may have a torn tail when it is the last one, or when the next continues it
+        without a gap (then the tail is the end mark, or a batch that failed)."""
         size = 0
         first = number(path)
         if first != self.revision + 1:
             raise CorruptStoreError(
                 path, 1, 0, f"it starts at revision {first}, the files before it end at {self.revision}"
             )
-        for line, offset, end, record in self._records(path, torn_allowed=last):
+        for line, offset, end, record in self._records(path, continued_at=continued_at):
             if line == 1:
                 _header(path, record, "journal")
             elif record.op == records.END:
@@ -167,7 +170,7 @@ class Recovery:
         key = Key(record.resource, record.namespace, record.name)
         self._database.objects(record.resource).documents.put(Entry(key, record.revision, record.data))
 
-    def _records(self, path: Path, *, torn_allowed: bool) -> Iterator[tuple[int, int, int, Record]]:
+    def _records(self, path: Path, *, continued_at: int | None) -> Iterator[tuple[int, int, int, Record]]:
         """Line number, where it starts and ends, and record of every good line; ends at the file's end or its torn tail."""
         offset = 0
         with path.open("rb") as file:
@@ -178,7 +181,7 @@ class Recovery:
                     rest = line + file.read()
                     if not rest.strip(b"\0"):
                         return
-                    if not torn_allowed or self._is_damage(rest):
+                    if continued_at not in (None, self.revision + 1) or self._is_damage(rest):
                         raise CorruptStoreError(path, number_, offset, str(error)) from None
                     log.warning(
                         "%s: cut off a torn write at byte %d, line %d (never acknowledged); revision %d is the last",

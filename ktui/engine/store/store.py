@@ -69,9 +69,9 @@ class JournaledStore(Store):
 
     def recover(self, folder: Path, files: Files, compact_at: int) -> None:
         """Lock the folder, read what it holds, and write to it from now on."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FolderLock(folder / "lock")
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(folder / "lock")
             recovery = Recovery(self.database, self._history)
             position = recovery.run(folder)
             files.remove(recovery.leftovers)
@@ -81,16 +81,16 @@ class JournaledStore(Store):
                 journal = Journal.resume(files, position.path, position.first, position.size)
             else:
                 journal = Journal.create(files, folder, self._revision + 1, self._milliseconds())
-            self._journal = JournalThread(files, folder, journal)
-            self._compactor = Compactor(
-                files, folder, compact_at, snapshot=recovery.snapshot_size, journal=recovery.journal_size
-            )
-        except OSError as error:
-            self._lock.release()
-            raise StoreError(f"{folder}: the store can't be opened: {error}") from error
-        except BaseException:
-            self._lock.release()
+        except BaseException as error:
+            if self._lock is not None:
+                self._lock.release()
+            if isinstance(error, OSError):
+                raise StoreError(f"{folder}: the store can't be opened: {error}") from error
             raise
+        self._journal = JournalThread(files, folder, journal)
+        self._compactor = Compactor(
+            files, folder, compact_at, snapshot=recovery.snapshot_size, journal=recovery.journal_size
+        )
 
     # Reading
 
