@@ -163,13 +163,21 @@ def without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
 
 
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_LOOKS_LIKE_A_BOOLEAN = frozenset(("y", "Y", "n", "N"))
+
+
 class _Dumper(yaml.CSafeDumper):
-    """Strings of several lines as blocks, as kubectl prints them."""
+    """Strings of several lines as blocks, those that look like something else in double quotes."""
 
 
 def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    style = None
+    if "\n" in text:
+        style = "|"
+    elif text in _LOOKS_LIKE_A_BOOLEAN or dumper.resolve(yaml.ScalarNode, text, (True, False)) != _TEXT_TAG:
+        style = '"'
+    return dumper.represent_scalar(_TEXT_TAG, text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -9,10 +9,11 @@ from typing import Any
 
 from ktui.engine.kubelet.machine import Machine
 from ktui.engine.kubelet.runtime.base import ImageRecord, RuntimeInfo
+from ktui.kube import version
 from ktui.kube.clock import rfc3339
 from ktui.kube.resource import Object
 
-KUBELET_VERSION = "v1.37.0+ktui"
+KUBELET_VERSION = version.GIT_VERSION
 MAX_PODS = 110
 MAX_IMAGES = 50
 MEMORY_RESERVE = 100 * 1024 * 1024

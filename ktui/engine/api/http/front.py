@@ -9,26 +9,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
-from ktui import __version__
 from ktui.client.base import PatchType, WatchEvent
 from ktui.engine.api.http import discovery, queries
 from ktui.engine.api.http.channels import PROTOCOLS, serve_session
 from ktui.engine.api.http.target import Target, target_of
 from ktui.engine.api.request import Request, User
 from ktui.engine.api.server import ApiServer
+from ktui.kube import version
 from ktui.kube.errors import StatusError, bad_request, internal, status
 from ktui.kube.resource import Object, Resource
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
-KUBERNETES_VERSION = ("1", "37")
 ADMIN = User("system:admin", ("system:masters", "system:authenticated"))
 """Who may open the unix socket owns the data folder, and so the cluster."""
 
@@ -71,18 +72,17 @@ class HttpFront:
         await self._runner.cleanup()
 
     async def _version(self, _: web.Request) -> web.Response:
-        major, minor = KUBERNETES_VERSION
         return _json(
             {
-                "major": major,
-                "minor": minor,
-                "gitVersion": f"v{major}.{minor}.0+ktui{__version__}",
+                "major": version.MAJOR,
+                "minor": version.MINOR,
+                "gitVersion": version.GIT_VERSION,
                 "gitCommit": "",
-                "gitTreeState": "clean",
-                "buildDate": "1970-01-01T00:00:00Z",
+                "gitTreeState": "",
+                "buildDate": "",
                 "goVersion": "",
-                "compiler": "",
-                "platform": "linux/amd64",
+                "compiler": "CPython",
+                "platform": f"{sys.platform}/{platform.machine()}",
             }
         )
 

@@ -1,0 +1,5 @@
+"""`python -m ktui`."""
+
+from ktui.cli import main
+
+main()

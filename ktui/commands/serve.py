@@ -1,0 +1,108 @@
+"""`ktui serve`: the engine without the TUI."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ktui.cli import session
+from ktui.commands.session import Session, UserError
+
+if TYPE_CHECKING:
+    from ktui.engine.engine import EngineOptions, RuntimeName
+
+
+@click.command("serve")
+@click.option(
+    "--manifests", type=click.Path(path_type=Path), metavar="DIR", help="The folder of manifests to watch."
+)
+@click.option("--runtime", type=click.Choice(["podman", "sim"]), default=None, help="[default: podman]")
+@click.option(
+    "--prune-limit",
+    type=click.IntRange(min=0),
+    default=None,
+    metavar="N",
+    help="Deleting more objects than this at once waits for a yes. [default: 20]",
+)
+@click.pass_context
+def command(
+    context: click.Context, manifests: Path | None, runtime: RuntimeName | None, prune_limit: int | None
+) -> None:
+    """Run the engine until SIGTERM or SIGINT; its containers keep running after that."""
+    before = context.find_root().params
+    options = engine_options(
+        session(),
+        manifests=manifests or before.get("manifests"),
+        runtime=runtime or before.get("runtime") or "podman",
+        prune_limit=prune_limit if prune_limit is not None else before.get("prune_limit", 20),
+    )
+    sys.exit(asyncio.run(_serve(options)))
+
+
+def engine_options(
+    asked: Session, *, manifests: Path | None, runtime: RuntimeName, prune_limit: int
+) -> EngineOptions:
+    """The options of an engine on a session's data folder."""
+    from ktui.engine.engine import EngineOptions
+
+    return EngineOptions(
+        data_dir=asked.data_dir,
+        socket=asked.socket,
+        manifests=manifests.absolute() if manifests else None,
+        runtime=runtime,
+        prune_limit=prune_limit,
+        debug=asked.debug,
+    )
+
+
+async def _serve(options: EngineOptions) -> int:
+    from ktui.engine.engine import Engine
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    engine = Engine(options)
+    starting = asyncio.create_task(engine.start())
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if stopping.is_set() and not starting.done():
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return 0
+    waiting.cancel()
+    failure = starting.exception()
+    if failure is not None:
+        raise explain(failure)
+    info = engine.runtime_info
+    runtime = f"{info.name} {info.version}" if info else options.runtime
+    note = " (simulated: no container really runs)" if options.runtime == "sim" else ""
+    click.echo(f"ktui ready: {options.socket}, runtime {runtime}{note}, data {options.data_dir}")
+    await stopping.wait()
+    await engine.stop()
+    return 0
+
+
+def explain(failure: BaseException) -> BaseException:
+    """A start that failed, as the one line the user gets."""
+    from ktui.engine.kubelet.runtime.base import RuntimeCallError
+    from ktui.engine.store import CorruptStoreError, LockedError, StoreError
+
+    if isinstance(failure, LockedError):
+        return UserError(f"{failure}; look at it with `ktui` or ktui's verbs, or use another --data-dir")
+    if isinstance(failure, CorruptStoreError):
+        return UserError(f"{failure}; `ktui store repair` goes back to the last good state")
+    if isinstance(failure, StoreError):
+        return UserError(str(failure))
+    if isinstance(failure, RuntimeCallError):
+        return UserError(
+            f"{' '.join(str(failure).split())}; `ktui doctor` says what mends it, and --runtime sim works without Podman"
+        )
+    if isinstance(failure, TimeoutError):
+        return UserError("the node did not become ready in time; see ktui.log in the data folder")
+    return failure

@@ -1,0 +1,115 @@
+"""Opening the TUI: on the engine that runs on the data folder, or on one started for it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ktui.app import AppSettings, KtuiApp, QuitChoice
+from ktui.commands.session import Session, UserError
+from ktui.screens.session import Connection
+
+if TYPE_CHECKING:
+    from ktui.engine.engine import RuntimeName
+    from ktui.engine.thread import EngineThread
+
+
+def run(asked: Session, *, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> int:
+    """Show the TUI until the user leaves; returns the exit code."""
+    if not sys.stdout.isatty():
+        raise UserError("the TUI needs a terminal; `ktui serve` runs without one, `ktui get` prints")
+    if _answers(asked.socket):
+        if manifests is not None:
+            click.echo(
+                f"attaching to the engine that runs on {asked.data_dir}; its own --manifests stays", err=True
+            )
+        return _attach(asked)
+    return _embed(asked, manifests, runtime, prune_limit)
+
+
+def _answers(path: Path) -> bool:
+    """Whether an engine listens on the socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _attach(asked: Session) -> int:
+    async def connect() -> Connection:
+        from ktui.client.http import HttpClient
+
+        return Connection(
+            client=HttpClient.over_unix_socket(asked.socket), context=f"attached:{asked.data_dir.name}"
+        )
+
+    app = KtuiApp(connect, AppSettings(quit_choices=(QuitChoice.LEAVE,)))
+    app.run()
+    return app.return_code or 0
+
+
+def _embed(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> int:
+    started: list[EngineThread] = []
+
+    async def connect() -> Connection:
+        from ktui.commands.serve import engine_options, explain
+        from ktui.engine.thread import EngineThread
+
+        options = engine_options(asked, manifests=manifests, runtime=runtime, prune_limit=prune_limit)
+        thread = EngineThread(options)
+        try:
+            client = await thread.start()
+        except Exception as error:
+            thread.stop()
+            failure = explain(error)
+            raise OSError(failure.message if isinstance(failure, UserError) else str(failure)) from error
+        started.append(thread)
+        return Connection(client=client, runtime=runtime, manifests=str(manifests) if manifests else "")
+
+    app = KtuiApp(connect)
+    choice = app.run()
+    for thread in started:
+        thread.stop(stop_pods=choice is QuitChoice.STOP)
+    if choice is QuitChoice.SERVE and started:
+        _hand_over(asked, manifests, runtime, prune_limit)
+    return app.return_code or 0
+
+
+def _hand_over(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> None:
+    """Start a background `ktui serve` on the data folder and wait until it serves."""
+    arguments = [
+        sys.executable,
+        "-m",
+        "ktui",
+        "--data-dir",
+        str(asked.data_dir),
+        "serve",
+        "--runtime",
+        runtime,
+    ]
+    arguments += ["--prune-limit", str(prune_limit)]
+    if manifests is not None:
+        arguments += ["--manifests", str(manifests)]
+    with (asked.data_dir / "serve.log").open("ab") as output:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline().decode(errors="replace").strip()
+    if not line.startswith("ktui ready"):
+        raise UserError(f"the background engine did not start; see {asked.data_dir / 'serve.log'}")
+    click.echo(
+        f"{line}\nThe engine goes on as process {process.pid}; `ktui` attaches to it, SIGTERM ends it."
+    )

@@ -1,0 +1,220 @@
+"""The composition root: builds every part of the control plane, starts and stops them in order.
+
+In: a data folder and options. Out: a running cluster behind one `Client`. The store's lock keeps a second
+engine out of the same data folder. Parts are supervised tasks; stopping leaves containers running unless
+asked otherwise, and the next start adopts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ktui.client.base import Client
+from ktui.client.events import EventRecorder
+from ktui.client.informer import Informers
+from ktui.engine.api.http.front import ADMIN, HttpFront
+from ktui.engine.api.local import LocalClient
+from ktui.engine.api.registry import default_registry
+from ktui.engine.api.server import ApiServer
+from ktui.engine.controllers.all import default_controllers
+from ktui.engine.controllers.runtime import ControllerRunner
+from ktui.engine.kubelet.kubelet import Kubelet
+from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeInfo
+from ktui.engine.logs import log_to, stop_logging
+from ktui.engine.manifests.folder import Folder
+from ktui.engine.manifests.syncer import Syncer
+from ktui.engine.pacing import pace
+from ktui.engine.parts import Part, stop_within, supervise
+from ktui.engine.scheduler.scheduler import Scheduler
+from ktui.engine.store import Store, open_store
+from ktui.kube.clock import Clock, RealClock
+
+log = logging.getLogger(__name__)
+
+RuntimeName = Literal["podman", "sim"]
+
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 5.0
+_GRACE_SECONDS = 10.0
+"""Most that a container gets to end when everything is stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What one engine is."""
+
+    data_dir: Path
+    socket: Path
+    """Where it serves its API."""
+    manifests: Path | None = None
+    runtime: RuntimeName = "podman"
+    prune_limit: int = 20
+    debug: bool = False
+
+
+class Engine:
+    """One cluster in one event loop. `start`, then `stop`, in the same loop."""
+
+    def __init__(self, options: EngineOptions, clock: Clock | None = None) -> None:
+        self.options = options
+        self.parts: list[Part] = []
+        self.runtime_info: RuntimeInfo | None = None
+        self._clock = clock or RealClock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._server: ApiServer | None = None
+        self._runtime: Runtime | None = None
+
+    @property
+    def client(self) -> Client:
+        """The cluster's API for its owner."""
+        assert self._server is not None, "the engine has not been started"
+        return LocalClient(self._server, ADMIN.name, groups=ADMIN.groups)
+
+    async def start(self) -> None:
+        """Bring everything up; returns when the API serves and the node is registered.
+
+        Raises LockedError when another engine has the data folder, CorruptStoreError when the store is
+        damaged, RuntimeCallError when the container runtime can't be used. What was started is stopped then.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        options = self.options
+        options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await asyncio.to_thread(open_store, options.data_dir / "store", clock=self._clock)
+        self._closers.append(store.close)
+        handler = log_to(options.data_dir, debug=options.debug)
+        self._closers.append(_sync(lambda: stop_logging(handler)))
+        log.info("engine starts on %s with runtime %s", options.data_dir, options.runtime)
+        server = await self._serve(store)
+        self._runtime = _make_runtime(options)
+        info = self.runtime_info = await self._runtime.start()
+        self._closers.append(self._runtime.close)
+        kubelet = self._start_parts(server, self._runtime, info)
+        async with asyncio.timeout(_READY_SECONDS):
+            await kubelet.ready.wait()
+        log.info("engine is ready")
+
+    async def _serve(self, store: Store) -> ApiServer:
+        server = self._server = ApiServer(store, default_registry(), self._clock)
+        await server.start()
+        front = HttpFront(server)
+        await front.listen(self.options.socket)
+        self._closers.append(front.close)
+        self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))
+        return server
+
+    def _start_parts(self, server: ApiServer, runtime: Runtime, info: RuntimeInfo) -> Kubelet:
+        options, clock = self.options, self._clock
+        node_name = _node_name()
+
+        def client(user: str, manager: str = "") -> LocalClient:
+            return LocalClient(server, f"system:{user}", manager=manager or user)
+
+        recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
+        controller_informers = Informers(client("kube-controller-manager"), clock)
+        controllers = ControllerRunner(
+            default_controllers(client("kube-controller-manager"), recorder, clock),
+            controller_informers,
+            clock,
+        )
+        self._closers.append(controllers.stop)
+        informers = Informers(client("ktui"), clock)
+        scheduler = Scheduler(client("kube-scheduler"), informers, clock, recorder.named("default-scheduler"))
+        kubelet = Kubelet(
+            client(f"node:{node_name}", "kubelet"),
+            informers,
+            runtime,
+            info,
+            node_name=node_name,
+            data_dir=options.data_dir,
+            clock=clock,
+            recorder=recorder.named("kubelet", host=node_name),
+        )
+        server.register_node(node_name, kubelet)
+        self._run("events", recorder.run)
+        self._run("controller informers", controller_informers.run)
+        self._run("controllers", controllers.run)
+        self._run("informers", informers.run)
+        self._run("scheduler", scheduler.run)
+        self._run("kubelet", kubelet.run)
+        if options.manifests is not None:
+            syncer = Syncer(
+                client("ktui-manifests", "ktui"),
+                Folder(options.manifests, clock),
+                clock=clock,
+                prune_limit=options.prune_limit,
+            )
+            self._run("manifests", syncer.run)
+        self._run("pacing", pace)
+        return kubelet
+
+    def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        part = Part(name)
+        self.parts.append(part)
+        self._tasks.append(asyncio.create_task(supervise(part, run, self._clock), name=name))
+
+    async def stop(self, *, stop_pods: bool = False) -> None:
+        """End every part and let go of the data folder. Containers keep running unless `stop_pods`."""
+        tasks, self._tasks = self._tasks, []
+        await asyncio.gather(*(stop_within(task, _STOP_SECONDS) for task in tasks))
+        if stop_pods and self._runtime is not None and self.runtime_info is not None:
+            await _stop_pods(self._runtime)
+        closers, self._closers = self._closers, []
+        for close in reversed(closers):
+            try:
+                await close()
+            except Exception:
+                log.exception("closing failed")
+
+
+def _make_runtime(options: EngineOptions) -> Runtime:
+    if options.runtime == "sim":
+        from ktui.engine.kubelet.runtime.sim import SimRuntime
+
+        return SimRuntime(options.data_dir / "sim")
+    from ktui.engine.kubelet.runtime.podman import PodmanRuntime
+
+    return PodmanRuntime(options.data_dir / "podman")
+
+
+async def _stop_pods(runtime: Runtime) -> None:
+    """Stop and remove what runs; the pods stay in the store and are started again with the next engine."""
+
+    async def one(record: PodRecord) -> None:
+        await asyncio.gather(
+            *(runtime.stop_container(container.id, _GRACE_SECONDS) for container in record.containers),
+            return_exceptions=True,
+        )
+        await runtime.stop_sandbox(record.id)
+        await runtime.remove_sandbox(record.id)
+
+    results = await asyncio.gather(*(one(record) for record in await runtime.pods()), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            log.error("a pod was not stopped: %s", result)
+
+
+def _sync(work: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        work()
+
+    return close
+
+
+def _node_name() -> str:
+    """The host's name as a node may be called."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name[:63].rstrip("-.") or "localhost"
