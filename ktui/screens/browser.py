@@ -200,10 +200,8 @@ class BrowserScreen(Screen[None]):
     # -- actions ---------------------------------------------------------------------------------------------
 
     def _bind(self) -> None:
-        bindings = [action.binding() for action in self.registry.of(self.view.resource) if action.key]
-        own = BindingsMap(bindings)
-        inherited = type(self)._merged_bindings or BindingsMap()
-        self._bindings = BindingsMap.merge([own, inherited])
+        own = self.registry.bindings(self.view.resource)
+        self._bindings = BindingsMap.merge([own, type(self)._merged_bindings or BindingsMap()])
         self.refresh_bindings()
 
     def action_run(self, action_id: str, argument: str = "") -> None:
@@ -256,15 +254,13 @@ class BrowserScreen(Screen[None]):
             self.set_filter(event.text)
 
     def on_prompt_left(self, event: Prompt.Left) -> None:
-        if event.mode == _FILTER:
-            self.set_filter(event.text)
+        self.on_prompt_typed(event)
         self.table.focus()
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        self.on_prompt_typed(event)
         self.table.focus()
-        if event.mode == _FILTER:
-            self.set_filter(event.text)
-        elif event.text.strip():
+        if event.mode == _COMMAND and event.text.strip():
             self.command(event.text)
 
     def command(self, text: str) -> None:

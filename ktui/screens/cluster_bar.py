@@ -24,7 +24,7 @@ class ClusterBar(SplitLine):
     def __init__(self, session: Session) -> None:
         super().__init__(id="cluster-bar")
         self._session = session
-        self._status = ClusterStatus()
+        self.status = ClusterStatus()
         self._link = Link.LOADING
 
     def on_mount(self) -> None:
@@ -43,9 +43,9 @@ class ClusterBar(SplitLine):
         """Read the numbers now."""
         if self._session.connection is None or not self.screen.is_current:
             return
-        self._status = await read_status(self._session.client, self._session.catalog)
-        if self._status.namespaces:
-            self._session.namespaces = list(self._status.namespaces)
+        self.status = await read_status(self._session.client, self._session.catalog)
+        if self.status.namespaces:
+            self._session.namespaces = list(self.status.namespaces)
         self._draw()
 
     def _draw(self) -> None:
@@ -61,7 +61,7 @@ class ClusterBar(SplitLine):
         self.show(left, [*self._numbers(), _LINKS[self._link]])
 
     def _numbers(self) -> list[Part]:
-        status = self._status
+        status = self.status
         parts: list[Part] = []
         for name, percent in (("cpu", status.cpu_percent), ("mem", status.memory_percent)):
             if percent is not None:

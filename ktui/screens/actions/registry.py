@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingsMap
 
 from ktui.kube.resource import Resource
 
@@ -128,6 +128,10 @@ class Registry:
                 continue
             by_key[action.key or action.id] = action
         return list(by_key.values())
+
+    def bindings(self, resource: Resource) -> BindingsMap:
+        """The keys of the actions for a kind."""
+        return BindingsMap([action.binding() for action in self.of(resource) if action.key])
 
     def command(self, word: str) -> Action | None:
         """The action a `:` word names."""
