@@ -36,7 +36,7 @@ class LocalClient(Client):
     """A user's client on a server in the same loop.
 
     `user` names who calls (`system:` for ktui's own parts); its last part is the field manager of writes that
-    name none, unless `manager` does. A namespaced create or update without namespace goes to the object's own,
+    name none, unless `manager` does. `trusted` parts write typed objects, which need no walk along the schema. A namespaced create or update without namespace goes to the object's own,
     or to `default`.
     """
 
@@ -47,9 +47,10 @@ class LocalClient(Client):
         *,
         groups: Sequence[str] = ("system:masters", "system:authenticated"),
         manager: str = "",
+        trusted: bool = False,
     ) -> None:
         self._server = server
-        self._request = Request(User(user, tuple(groups)), manager)
+        self._request = Request(User(user, tuple(groups)), manager, validated=trusted)
 
     async def resources(self) -> Sequence[Resource]:
         return self._server.resources()

@@ -12,14 +12,12 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from ktui.engine.api.apply.fieldset import LEAF, MEMBER, FieldSet
-from ktui.engine.api.patching.shape import KEY_DEFAULTS, Shape
+from ktui.engine.api.patching.shape import KEY_DEFAULTS, UNTYPED, Shape
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
-ALWAYS: Final = frozenset(
-    {"metadata", "spec", "status", "template", "strategy", "updateStrategy", "resources"}
-)
-"""Structs that are there in Kubernetes' types even when nothing is in them."""
+_SCALARS: Final = frozenset({str, int, float, bool})
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class ListItemError(Exception):
@@ -79,13 +77,16 @@ def held(shape: Shape, value: Any, *, there: bool = False) -> FieldSet | None:
     """All paths of a value that came to be; `there` when its type has it with or without a value."""
     fields: FieldSet = {}
     if is_granular_object(value, shape):
+        known, present = shape.fields, shape.there if there else _NOTHING
+        other = UNTYPED if shape.kind == "struct" else shape.item
         for name, inner in value.items():
-            child = shape.child(name)
-            below = (
-                None if inner is None else held(child, inner, there=there and _is_there(shape, name, child))
-            )
-            if below is not None:
-                fields[f"f:{name}"] = below
+            child = known.get(name, other)
+            if type(inner) in _SCALARS:
+                fields[f"f:{name}"] = LEAF
+            elif inner is not None:
+                below = held(child, inner, there=name in present)
+                if below is not None:
+                    fields[f"f:{name}"] = below
     elif is_granular_list(value, shape):
         for step, item in stepped(shape, value).items():
             below = held(shape.item, item)
@@ -96,13 +97,6 @@ def held(shape: Shape, value: Any, *, there: bool = False) -> FieldSet | None:
     if there:
         return fields or None
     return {MEMBER: LEAF, **fields} if fields else LEAF
-
-
-def _is_there(parent: Shape, name: str, child: Shape) -> bool:
-    """Does the field exist in Kubernetes' type, with or without a value?"""
-    if child.kind == "struct":
-        return name in ALWAYS
-    return child.kind == "list" and name in parent.required
 
 
 def claimed(shape: Shape, value: Any) -> FieldSet | None:
@@ -163,7 +157,7 @@ def _compared_fields(shape: Shape, old: dict[str, Any], new: dict[str, Any]) -> 
         if before is after:
             continue
         child = shape.child(name)
-        if (before is None or after is None) and _is_there(shape, name, child):
+        if (before is None or after is None) and name in shape.there:
             here = held(child, after if before is None else before, there=True)
             below = (here, None) if before is None else (None, here)
         else:

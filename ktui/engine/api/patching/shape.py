@@ -16,6 +16,11 @@ Kind = Literal["scalar", "struct", "map", "list", "untyped"]
 
 _SCALARS: Final = frozenset({schema.QUANTITY, schema.INT_OR_STRING, schema.TIME, schema.MICRO_TIME})
 
+_ALWAYS: Final = frozenset(
+    {"metadata", "spec", "status", "template", "strategy", "updateStrategy", "resources"}
+)
+"""Structs that are there in Kubernetes' types even when nothing is in them."""
+
 KEY_DEFAULTS: Final = {"protocol": "TCP"}
 """Key fields of list items that Kubernetes defaults, for items that come without."""
 
@@ -23,7 +28,18 @@ KEY_DEFAULTS: Final = {"protocol": "TCP"}
 class Shape:
     """A node of a kind's shape."""
 
-    __slots__ = ("atomic", "fields", "item", "keys", "kind", "merge_key", "required", "strategies", "unique")
+    __slots__ = (
+        "atomic",
+        "fields",
+        "item",
+        "keys",
+        "kind",
+        "merge_key",
+        "required",
+        "strategies",
+        "there",
+        "unique",
+    )
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
@@ -42,6 +58,8 @@ class Shape:
         self.strategies: frozenset[str] = frozenset()
         """Of a strategic merge patch: merge, replace, retainKeys."""
         self.required: frozenset[str] = frozenset()
+        self.there: frozenset[str] = frozenset()
+        """Fields that Kubernetes' type has with or without a value: structs that are no pointers, required lists."""
 
     def child(self, name: str) -> Shape:
         """The shape of a field or of a map's value."""
@@ -95,7 +113,7 @@ class _Compiler:
         if not strategies and "x-kubernetes-map-type" not in node:
             return shape
         own = Shape(shape.kind)
-        own.fields, own.item, own.required, own.keys = shape.fields, shape.item, shape.required, shape.keys
+        own.fields, own.item, own.required, own.there = shape.fields, shape.item, shape.required, shape.there
         own.atomic = shape.atomic or node.get("x-kubernetes-map-type") == "atomic"
         own.strategies = strategies
         return own
@@ -109,6 +127,12 @@ class _Compiler:
                 shape.required = frozenset(node.get("required", ()))
                 properties: dict[str, Any] = node["properties"]
                 shape.fields.update({name: self._of(child) for name, child in properties.items()})
+                shape.there = frozenset(
+                    name
+                    for name, child in shape.fields.items()
+                    if (child.kind == "struct" and name in _ALWAYS)
+                    or (child.kind == "list" and name in shape.required)
+                )
             case "map":
                 shape.atomic = node.get("x-kubernetes-map-type") == "atomic"
                 shape.item = self._of(node["additionalProperties"])
