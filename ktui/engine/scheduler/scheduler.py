@@ -66,10 +66,8 @@ class Scheduler:
         self._profile = profile or default_profile()
         self._algorithm = Algorithm(self._profile, chance or random.Random())
         self._preemption = Preemption(self._algorithm, lambda key: self._pods.get(key))
-        self._cache = Cache()
-        self._queue = SchedulingQueue(clock, self._profile.gate, self._profile.wakes_on)
-        self._nominations = Nominations()
         self._decisions = Decisions(client)
+        self._begin()
         self._pods = informers.of(PODS, Pod)
         self._nodes = informers.of(NODES, Node)
         self._namespaces = informers.of(NAMESPACES, Namespace)
@@ -85,8 +83,15 @@ class Scheduler:
         """The last decision on a pod, if it is still in the ring."""
         return self._decisions.get(key)
 
+    def _begin(self) -> None:
+        """Know nothing yet: the informers tell it all to new handlers."""
+        self._cache = Cache()
+        self._queue = SchedulingQueue(self._clock, self._profile.gate, self._profile.wakes_on)
+        self._nominations = Nominations()
+
     async def run(self) -> None:
-        """Schedule until cancelled."""
+        """Schedule until cancelled; may be called again after that."""
+        self._begin()
         intake = Intake(self._cache, self._queue, self._nominations, self._decisions, self._gated)
         async with asyncio.TaskGroup() as group:
             self._group = group
