@@ -64,7 +64,9 @@ class Deleter:
         held = _with_policy(declaration, old, options)
         grace = self._grace(declaration, old, options)
         if grace is None:
-            return old if declaration.grace_period else held
+            if declaration.grace_period:
+                return old
+            return None if is_finished(held) else held
         if metadata_of(held).get("finalizers"):
             return self._mark(held, grace or 0)
         return self._mark(held, grace) if grace else None

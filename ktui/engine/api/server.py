@@ -30,6 +30,7 @@ from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode, metadata_of, success
+from ktui.engine.api.expiry import keep_swept
 from ktui.engine.api.patches import invalid_options, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
@@ -101,6 +102,10 @@ class ApiServer:
         for name in NAMESPACES_AT_START:
             if self._store.get(Key(NAMESPACES.key, "", name)) is None:
                 await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
+
+    async def run(self) -> None:
+        """What the server does on its own, until cancelled: forget events after an hour."""
+        await keep_swept(self._store, self.clock)
 
     def register_node(self, name: str, agent: NodeAgent) -> None:
         """From now on `agent` answers for the pods of node `name`."""

@@ -8,7 +8,7 @@ again when another writer was faster and the client did not insist on a version.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ktui.client.base import WriteOptions
@@ -125,7 +125,7 @@ class Writer:
         base: str = metadata_of(obj).get("generateName") or ""
         if not asked and not base:
             raise name_required(declaration)
-        attributes = write.attributes("CREATE")
+        attributes = replace(write, name=asked).attributes("CREATE")
         obj = await self._admission.admit(attributes, declaration.prepare_create(obj), None)
         name = asked or base
         for _ in range(1 if asked else _NAMES):
@@ -252,8 +252,10 @@ class Writer:
             obj = self._managers.updated(write.managing, old, obj)
         attributes = write.attributes("UPDATE")
         obj = await self._admission.admit(attributes, obj, old)
-        if write.follows_main_rules and (errors := declaration.validate_update(obj, old)):
-            raise invalid(declaration.resource, write.name, errors)
+        if write.follows_main_rules:
+            errors = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
+            if errors:
+                raise invalid(declaration.resource, write.name, dict.fromkeys(errors))
         obj = next_generation(declaration, obj, old)
         await self._admission.validate(attributes, obj, old)
         if obj == old:
