@@ -1,5 +1,6 @@
 """The pure cores of the controllers, as tables."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,9 +30,9 @@ from lightkube.models.core_v1 import (
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
 
 from ktui.engine.controllers import revisions, rollout
+from ktui.engine.controllers.batches import AT_ONCE, each_of, slow_start
 from ktui.engine.controllers.deletion_order import deletion_cost, pods_to_delete
 from ktui.engine.controllers.podgc import excess_finished
-from ktui.engine.controllers.slow_start import slow_start
 from ktui.engine.controllers.tolerations import seconds_tolerated, tolerates
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -190,6 +191,8 @@ def test_the_next_size_of_the_new_replica_set(replicas, surge, olds, new, expect
         (0, [(10, 2)], (5, 5), {"o0": 5}),
         (5, [(10, 0)], (0, 0), {"o0": 5}),
         (0, [(3, 3)], (10, 10), {"o0": 0}),
+        # The old one was just sized down from 10 and still reports them.
+        (2, [(8, 10)], (3, 3), {"o0": 5}),
     ],
 )
 def test_how_far_old_replica_sets_shrink(unavailable, olds, new, expected):
@@ -351,3 +354,19 @@ async def test_batches_grow_until_one_fails(fails_at, expected):
 
 async def test_nothing_to_do_is_no_batch():
     assert await slow_start(0, lambda: 1 / 0) == (0, None)
+
+
+async def test_only_a_few_run_at_a_time_and_all_errors_are_told():
+    running = most = 0
+
+    async def work():
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        raise ValueError
+
+    errors = await each_of([work] * 50)
+    assert len(errors) == 50
+    assert most == AT_ONCE

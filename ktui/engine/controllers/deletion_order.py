@@ -8,10 +8,12 @@ pods of about the same age chance (the UID) spreads the loss.
 from __future__ import annotations
 
 import functools
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from lightkube.models.core_v1 import Container, ContainerStatus, Pod
 
@@ -38,10 +40,31 @@ def pods_to_delete(pods: Sequence[Pod], related: Iterable[Pod], count: int, now:
         return list(pods)
     crowd = Counter(node_of(pod) for pod in related if is_active(pod))
 
-    def compare(one: Pod, other: Pod) -> int:
-        return _compare(one, other, crowd, now)
+    def compare(one: _Facts, other: _Facts) -> int:
+        return _compare(one, other, now)
 
-    return sorted(pods, key=functools.cmp_to_key(compare))[:count]
+    facts = [_facts(pod, crowd) for pod in pods]
+    return [each.pod for each in heapq.nsmallest(count, facts, key=functools.cmp_to_key(compare))]
+
+
+class _Facts(NamedTuple):
+    """What is compared, read from a pod once."""
+
+    pod: Pod
+    uid: str
+    worth: tuple[bool, int, bool, int, int]
+    """The lower, the sooner it goes: assigned, phase, ready, deletion cost, company on its node."""
+    ready_since: datetime | None
+    restarts: tuple[int, int]
+    created: datetime | None
+
+
+def _facts(pod: Pod, crowd: Counter[str]) -> _Facts:
+    ready = is_ready(pod)
+    node = node_of(pod)
+    worth = (bool(node), _PHASES.get(phase_of(pod), 0), ready, deletion_cost(pod), -crowd[node])
+    since = ready_since(pod) if ready else None
+    return _Facts(pod, uid_of(pod), worth, since, _restarts(pod), meta(pod).creationTimestamp)
 
 
 def deletion_cost(pod: Pod) -> int:
@@ -54,37 +77,25 @@ def deletion_cost(pod: Pod) -> int:
     return cost if str(cost) == text and -(2**31) <= cost < 2**31 else 0
 
 
-def _compare(one: Pod, other: Pod, crowd: Counter[str], now: datetime) -> int:
+def _compare(one: _Facts, other: _Facts, now: datetime) -> int:
     """Negative when `one` is to be deleted before `other`."""
-    for first, second in (
-        (bool(node_of(one)), bool(node_of(other))),
-        (_PHASES.get(phase_of(one), 0), _PHASES.get(phase_of(other), 0)),
-        (is_ready(one), is_ready(other)),
-        (deletion_cost(one), deletion_cost(other)),
-        (-crowd[node_of(one)], -crowd[node_of(other)]),
-    ):
-        if first != second:
-            return -1 if first < second else 1
-    if is_ready(one) and is_ready(other):
-        newer = _newer(ready_since(one), ready_since(other), one, other, now)
-        if newer:
-            return newer
-    for first, second in zip(_restarts(one), _restarts(other), strict=True):
-        if first != second:
-            return -1 if first > second else 1
-    return _newer(meta(one).creationTimestamp, meta(other).creationTimestamp, one, other, now)
+    if one.worth != other.worth:
+        return -1 if one.worth < other.worth else 1
+    if one.worth[2] and one.ready_since != other.ready_since:
+        return _newer(one.ready_since, other.ready_since, one, other, now)
+    if one.restarts != other.restarts:
+        return -1 if one.restarts > other.restarts else 1
+    if one.created != other.created:
+        return _newer(one.created, other.created, one, other, now)
+    return 0
 
 
-def _newer(one: datetime | None, other: datetime | None, a: Pod, b: Pod, now: datetime) -> int:
-    """Negative when the first moment is later (no moment at all counts as latest)."""
-    if one == other:
-        return 0
-    if one is None or other is None:
-        return -1 if one is None else 1
-    difference = _magnitude(now - one) - _magnitude(now - other)
-    if difference == 0:
-        return -1 if uid_of(a) < uid_of(b) else 1
-    return difference
+def _newer(a: datetime | None, b: datetime | None, one: _Facts, other: _Facts, now: datetime) -> int:
+    """Negative when the first of two different moments is later (none at all counts as latest)."""
+    if a is None or b is None:
+        return -1 if a is None else 1
+    difference = _magnitude(now - a) - _magnitude(now - b)
+    return difference or (-1 if one.uid < other.uid else 1)
 
 
 def _magnitude(age: timedelta) -> int:

@@ -1,7 +1,7 @@
 """Node life cycle: notices nodes whose kubelet has gone quiet, and taints nodes by their conditions.
 
 In: nodes and the Leases their kubelets renew. Out: conditions set to Unknown after the grace period, taints
-(`not-ready`, `unreachable`, pressures, `unschedulable`), and pods of nodes that aren't ready marked not ready.
+(`not-ready`, `unreachable`, pressures, `unschedulable`), and pods of quiet nodes marked not ready.
 Silence is measured on our own clock from when a renewal was last *seen*, so a node's clock may be wrong.
 """
 
@@ -103,7 +103,7 @@ class NodeLifecycleController(Controller[ObjectKey]):
         if left <= 0:
             node = await self._mark_silent(node)
         await self._taint(node)
-        if ready_status(node) != "True":
+        if ready_status(node) == "Unknown":
             await self._mark_pods_not_ready(key.name)
         return Result(left) if left > 0 else None
 

@@ -100,6 +100,7 @@ class OwnerGraph:
         uid = metadata.uid
         node = self._nodes.get(uid)
         look: set[str] = set()
+        known = node is not None and not node.virtual
         if node is None:
             node = Node(uid, where)
             self._nodes[uid] = node
@@ -109,12 +110,15 @@ class OwnerGraph:
                 # Dependents that refer to it by other coordinates refer to something that is not there.
                 look |= node.dependents
             node.where = where
-        before = node.owners
+        before = (node.owners, node.finalizers, node.deleting)
+        old_owners = node.owners
         was_foreground = node.deletes_dependents
         node.owners = tuple(metadata.ownerReferences)
         node.finalizers = frozenset(metadata.finalizers)
         node.deleting = metadata.deletionTimestamp is not None
-        self._relink(node, before)
+        if known and before == (node.owners, node.finalizers, node.deleting):
+            return look
+        self._relink(node, old_owners)
         if node.owners or node.deletes_dependents or node.orphans_dependents:
             look.add(uid)
         if node.deletes_dependents and not was_foreground:
@@ -122,7 +126,7 @@ class OwnerGraph:
         # A dependent that blocks no more, or started its own foreground deletion, may free its owners.
         look |= {
             reference.uid
-            for reference in (*before, *node.owners)
+            for reference in (*old_owners, *node.owners)
             if (owner := self._nodes.get(reference.uid)) is not None and owner.deletes_dependents
         }
         return look

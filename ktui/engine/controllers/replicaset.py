@@ -8,6 +8,7 @@ never makes it create twice.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 
 from lightkube.models.apps_v1 import ReplicaSet
@@ -16,6 +17,7 @@ from lightkube.models.core_v1 import Pod
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Delta, Informers
+from ktui.engine.controllers.batches import each_of, slow_start
 from ktui.engine.controllers.deletion_order import pods_to_delete
 from ktui.engine.controllers.expectations import Expectations
 from ktui.engine.controllers.objects import (
@@ -40,7 +42,6 @@ from ktui.engine.controllers.ownership import (
 from ktui.engine.controllers.pod_control import PodControl, is_namespace_terminating, pod_from_template
 from ktui.engine.controllers.replicaset_status import replicaset_status
 from ktui.engine.controllers.runtime import Controller, Result, enqueue_object
-from ktui.engine.controllers.slow_start import slow_start
 from ktui.engine.controllers.workqueue import WorkQueue
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError
@@ -50,6 +51,8 @@ from ktui.kube.selector import Selector
 
 BURST = 500
 """Most pods created or deleted in one reconcile."""
+LARGE = 100
+GATHERING_SECONDS = 0.05
 
 
 class ReplicaSetController(Controller[ObjectKey]):
@@ -89,7 +92,7 @@ class ReplicaSetController(Controller[ObjectKey]):
                 return
             if old is None:
                 self._expectations.creation_observed(key_of(owner))
-            self._queue.add(key_of(owner))
+            self._enqueue(owner)
         elif old is None or before is not None or labels_of(old) != labels_of(new):
             self._enqueue_adopters(new)
 
@@ -99,7 +102,13 @@ class ReplicaSetController(Controller[ObjectKey]):
         owner = resolve(self._replica_sets, REPLICA_SETS, namespace_of(pod), pod)
         if owner is not None:
             self._expectations.deletion_observed(key_of(owner), uid_of(pod))
-            self._queue.add(key_of(owner))
+            self._enqueue(owner)
+
+    def _enqueue(self, owner: ReplicaSet) -> None:
+        """Look at the owner of a pod that changed. A reconcile looks at all pods, so a large one waits for
+        more changes to come."""
+        pods = owner.status.replicas if owner.status else 0
+        self._queue.add_after(key_of(owner), GATHERING_SECONDS if pods > LARGE else 0)
 
     def _enqueue_owner(self, pod: Pod) -> None:
         owner = resolve(self._replica_sets, REPLICA_SETS, namespace_of(pod), pod)
@@ -132,7 +141,9 @@ class ReplicaSetController(Controller[ObjectKey]):
             await self._client.update(REPLICA_SETS, with_status(replica_set, status), subresource="status")
         if error is not None:
             raise error
-        min_ready = (replica_set.spec.minReadySeconds if replica_set.spec else None) or 0
+        min_ready = replica_set.spec.minReadySeconds or 0
+        if not min_ready:
+            return None
         later = seconds_until((available_at(pod, min_ready) for pod in active), now)
         return None if later is None else Result(later)
 
@@ -161,7 +172,7 @@ class ReplicaSetController(Controller[ObjectKey]):
         return self._replica_sets.by_index("controller", reference.uid)
 
     async def _create(self, key: ObjectKey, replica_set: ReplicaSet, count: int) -> BaseException | None:
-        assert replica_set.spec is not None and replica_set.spec.template is not None
+        assert replica_set.spec.template is not None
         pod = pod_from_template(replica_set.spec.template, replica_set, REPLICA_SETS)
         self._expectations.expect_creations(key, count)
 
@@ -194,14 +205,14 @@ class ReplicaSetController(Controller[ObjectKey]):
                 if not (isinstance(error, StatusError) and error.is_not_found):
                     raise
 
-        results = await asyncio.gather(*map(delete, victims), return_exceptions=True)
-        return next((result for result in results if result is not None), None)
+        errors = await each_of(functools.partial(delete, pod) for pod in victims)
+        return errors[0] if errors else None
 
 
 def _selector(replica_set: ReplicaSet) -> Selector:
-    return Selector.of(replica_set.spec.selector if replica_set.spec else None)
+    return Selector.of(replica_set.spec.selector)
 
 
 def _wanted(replica_set: ReplicaSet) -> int:
-    replicas = replica_set.spec.replicas if replica_set.spec else None
+    replicas = replica_set.spec.replicas
     return 1 if replicas is None else replicas

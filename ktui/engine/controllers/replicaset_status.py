@@ -10,7 +10,6 @@ from lightkube.models.core_v1 import Pod
 
 from ktui.engine.controllers.objects import available_at, is_ready, labels_of, meta
 from ktui.kube.clock import whole_second
-from ktui.kube.selector import Selector
 
 REPLICA_FAILURE = "ReplicaFailure"
 
@@ -24,14 +23,20 @@ def replicaset_status(
 ) -> ReplicaSetStatus:
     """The new status. `failure` is (reason, message) of a creation or deletion that went wrong."""
     assert replica_set.spec is not None
-    template = Selector.of_labels(labels_of(replica_set.spec.template))
+    wanted = labels_of(replica_set.spec.template).items()
     min_ready = replica_set.spec.minReadySeconds or 0
-    availabilities = (available_at(pod, min_ready) for pod in active)
+    labeled = ready = available = 0
+    for pod in active:
+        labeled += wanted <= labels_of(pod).items()
+        since = available_at(pod, min_ready)
+        if since is not None or is_ready(pod):
+            ready += 1
+            available += since is not None and since <= now
     return ReplicaSetStatus(
         replicas=len(active),
-        fullyLabeledReplicas=sum(template.matches(labels_of(pod)) for pod in active) or None,
-        readyReplicas=sum(is_ready(pod) for pod in active) or None,
-        availableReplicas=sum(moment is not None and moment <= now for moment in availabilities) or None,
+        fullyLabeledReplicas=labeled or None,
+        readyReplicas=ready or None,
+        availableReplicas=available or None,
         terminatingReplicas=terminating,
         observedGeneration=meta(replica_set).generation,
         conditions=_conditions(replica_set, failure, now),

@@ -92,7 +92,8 @@ def shrink_old(deployment: Deployment, new: ReplicaSet | None, old: Sequence[Rep
         unhealthy = min(max(size(each) - available(each), 0), may_go)
         sizes[uid_of(each)] -= unhealthy
         may_go -= unhealthy
-    surplus = sum(map(available, every)) - least
+    # A status may lag behind: a set sized down to 8 keeps 8 at most, even if 10 are still reported.
+    surplus = sum(min(available(each), size(each)) for each in every) - least
     for each in by_age(running):
         going = min(max(surplus, 0), sizes[uid_of(each)])
         sizes[uid_of(each)] -= going

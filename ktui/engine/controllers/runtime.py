@@ -140,7 +140,8 @@ class ControllerRunner:
                     await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     work.cancel()
-                if not work.done() or work.cancelled():
+                    await asyncio.gather(work, return_exceptions=True)
+                if work.cancelled():
                     return
                 error = work.exception()
                 if error is None:
