@@ -216,6 +216,10 @@ class Syncer:
         if progress is None or progress.drifted:
             return
         now = self._clock.monotonic()
+        if isinstance(progress.outcome, Waiting):
+            progress.due = now
+            self._wake.set()
+            return
         if now - progress.corrected_at > _DRIFT_QUIET_SECONDS:
             progress.corrections = 0
         wait = 0.0 if progress.corrections < 3 else min(2.0 ** (progress.corrections - 2), 60.0)
@@ -227,7 +231,9 @@ class Syncer:
 
     async def _prune(self, wanted: Iterable[Wanted], problems: dict[str, list[Problem]]) -> None:
         now = self._clock.monotonic()
-        claimed = {item.identity for item in wanted}
+        claimants: dict[Identity, set[str]] = {}
+        for item in wanted:
+            claimants.setdefault(item.identity, set()).add(item.path)
         doomed: dict[str, list[Brought]] = {}
         for record in self._records.mine():
             source = self._sources.files.get(record.path)
@@ -239,7 +245,12 @@ class Syncer:
                     continue
             elif now - self._sources.gone.setdefault(record.path, now) < 0.5:
                 continue
-            unclaimed = [brought for brought in record.inventory if brought.identity not in claimed]
+            moved = [
+                b for b in record.inventory if record.path not in claimants.get(b.identity, {record.path})
+            ]
+            if moved:
+                self._records.remove_from_inventory(record.path, moved)
+            unclaimed = [brought for brought in record.inventory if brought.identity not in claimants]
             if unclaimed or source is None:
                 doomed[record.path] = unclaimed
         result = await self._pruner.prune(doomed, self._kinds, self._records.folder)
