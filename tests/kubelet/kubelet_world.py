@@ -194,7 +194,8 @@ def is_ready(obj):
 def status_of(obj, name="main"):
     status = obj["status"]
     lists = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-    return next(c for each in lists for c in status.get(each) or () if c["name"] == name)
+    found = [c for each in lists for c in status.get(each) or () if c["name"] == name]
+    return found[0]
 
 
 def waiting(obj, name="main"):

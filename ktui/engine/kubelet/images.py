@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lightkube.models.core_v1 import Container, Pod
@@ -59,8 +59,11 @@ def is_valid_reference(image: str) -> bool:
 class ImagePuller:
     """All pulls of a node."""
 
-    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+    def __init__(
+        self, runtime: Runtime, clock: Clock, pulled: Callable[[str], None] = lambda image_id: None
+    ) -> None:
         self._runtime = runtime
+        self._pulled = pulled
         self._clock = clock
         self._backoff = Backoff(clock.now)
         self._failures: dict[tuple[str, str], tuple[datetime, str]] = {}
@@ -128,6 +131,7 @@ class ImagePuller:
             raise
         self._failures.pop(key, None)
         self._backoff.reset(key)
+        self._pulled(record.id)
         seconds = f"{self._clock.monotonic() - before:.3g}s"
         events.normal(
             "Pulled",

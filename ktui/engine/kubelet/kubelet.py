@@ -12,19 +12,24 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from lightkube.models.core_v1 import ConfigMap, Pod, PodSpec, Secret
+from lightkube.models.core_v1 import ConfigMap, Node, Pod, PodSpec, Secret
 from lightkube.models.meta_v1 import ObjectMeta
 
 from ktui.client.base import Client
 from ktui.client.informer import Delta, Informers
 from ktui.engine.kubelet import machine, node_object
 from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.admission import check_admission
+from ktui.engine.kubelet.agent import KubeletAgent
 from ktui.engine.kubelet.backoff import Backoff
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.image_gc import ImageGarbageCollector, PulledImages
 from ktui.engine.kubelet.images import ImagePuller
 from ktui.engine.kubelet.node_registration import NodeRegistration
+from ktui.engine.kubelet.observed import Waiting
 from ktui.engine.kubelet.pod_worker import PodWorker
 from ktui.engine.kubelet.recording import Recorder
 from ktui.engine.kubelet.references import (
@@ -38,7 +43,8 @@ from ktui.engine.kubelet.volumes.base import VolumePlugin
 from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 from ktui.engine.kubelet.volumes.tokens import TokenSource
 from ktui.kube.clock import Clock, RealClock
-from ktui.kube.kinds import CONFIG_MAPS, PODS, SECRETS
+from ktui.kube.kinds import CONFIG_MAPS, NODES, PODS, SECRETS
+from ktui.kube.resource import ObjectKey
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +88,14 @@ class Kubelet:
         self._clock = clock
         self._node_name = node_name
         self._pods = informers.of(PODS, Pod)
+        self._nodes = informers.of(NODES, Node)
         self._config_maps = informers.of(CONFIG_MAPS, ConfigMap)
         self._secrets = informers.of(SECRETS, Secret)
         self._group: asyncio.TaskGroup | None = None
+        ledger = PulledImages(data_dir / "pulled-images.json", clock)
+        self._image_gc = ImageGarbageCollector(runtime, clock, ledger)
+        self.agent = KubeletAgent(runtime, clock, self._known_pods)
+        """Answers the API server about this node's pods."""
         self._registration = NodeRegistration(client, runtime, info, identity, data_dir, clock, recorder)
         self.context = KubeletContext(
             client=client,
@@ -95,7 +106,7 @@ class Kubelet:
             data_dir=data_dir,
             recorder=recorder,
             references=ReferenceReader(client, informers),
-            puller=ImagePuller(runtime, clock),
+            puller=ImagePuller(runtime, clock, ledger.pulled),
             volumes=PodVolumes(data_dir / "pods", volume_plugins),
             tokens=TokenSource(client, clock),
             stopper=Stopper(runtime, clock),
@@ -106,6 +117,7 @@ class Kubelet:
             host_dns=machine.host_dns(),
             pods_reachable=info.name == "podman" and os.geteuid() == 0,
             service_variables=service_variables or (lambda pod: {}),
+            admit=self._admit,
         )
 
     async def run(self) -> None:
@@ -122,6 +134,7 @@ class Kubelet:
                     await self._adopt()
                     self.ready.set()
                     group.create_task(self._registration.run(), name="node heartbeat")
+                    group.create_task(self._image_gc.run(), name="image garbage collection")
                     while True:
                         async for event in events:
                             self._wake(event.pod_uid)
@@ -141,6 +154,14 @@ class Kubelet:
             return
         for worker in self.workers.values():
             worker.wake()
+
+    def _known_pods(self) -> list[Pod]:
+        return [worker.pod for worker in self.workers.values()]
+
+    def _admit(self, pod: Pod) -> Waiting | None:
+        node = self._nodes.get(ObjectKey("", self._node_name))
+        labels = self._registration.labels if node is None else labels_of_node(node)
+        return check_admission(pod, self._known_pods(), self.context.allocatable, labels, self._node_name)
 
     # Pods of the API.
 
@@ -204,3 +225,8 @@ class Kubelet:
         worker = PodWorker(self.context, stub)
         worker.remove()
         self._employ(worker)
+
+
+def labels_of_node(node: Node) -> dict[str, str]:
+    metadata = node.metadata
+    return cast(dict[str, str], (metadata.labels if metadata else None) or {})  # pyright: ignore[reportUnknownMemberType]

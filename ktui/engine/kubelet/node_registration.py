@@ -63,6 +63,12 @@ class NodeRegistration:
         self._node: Object = {}
         self._written_at = 0.0
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The Node's labels as last written or read."""
+        metadata: Object = self._node.get("metadata") or {}
+        return metadata.get("labels") or {}
+
     def runtime_state(self, error: str) -> None:
         """Tell whether the container runtime answers ("" when it does)."""
         if error != self._runtime_error:

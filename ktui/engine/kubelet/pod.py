@@ -147,3 +147,7 @@ def should_restart_init(pod: Pod, container: Container) -> bool:
     """Whether a failed init container is tried again."""
     policy = container.restartPolicy or restart_policy(pod)
     return policy != "Never"
+
+
+def node_selector(pod: Pod) -> dict[str, str]:
+    return cast(dict[str, str], spec(pod).nodeSelector or {})

@@ -58,24 +58,16 @@ class StatusInputs:
 def build_status(pod: Pod, runtime: PodRuntime, inputs: StatusInputs) -> PodStatus:
     """The status the kubelet writes for `pod`."""
     old = pods.status(pod)
-    init_running = _init_unfinished(pod, runtime)
+    waiting = "PodInitializing" if pods.init_containers(pod) else "ContainerCreating"
     init = [
-        _container(pod, c, runtime, inputs, old.initContainerStatuses, "PodInitializing", init=True)
+        _container(pod, c, runtime, inputs, old.initContainerStatuses, waiting, init=True)
         for c in pods.init_containers(pod)
     ]
     regular = [
-        _container(
-            pod,
-            c,
-            runtime,
-            inputs,
-            old.containerStatuses,
-            "PodInitializing" if init_running else "ContainerCreating",
-        )
-        for c in pods.containers(pod)
+        _container(pod, c, runtime, inputs, old.containerStatuses, waiting) for c in pods.containers(pod)
     ]
     ephemeral = [
-        _container(pod, c, runtime, inputs, old.ephemeralContainerStatuses, "ContainerCreating")
+        _container(pod, c, runtime, inputs, old.ephemeralContainerStatuses, waiting, ephemeral=True)
         for c in pods.ephemeral_containers(pod)
         if runtime.latest(c.name) or c.name in inputs.waiting
     ]
@@ -100,16 +92,6 @@ def build_status(pod: Pod, runtime: PodRuntime, inputs: StatusInputs) -> PodStat
     )
 
 
-def _init_unfinished(pod: Pod, runtime: PodRuntime) -> bool:
-    for container in pods.init_containers(pod):
-        if pods.is_sidecar(container):
-            continue
-        record = runtime.latest(container.name)
-        if record is None or record.state is not ContainerState.EXITED or record.exit_code != 0:
-            return True
-    return False
-
-
 def _container(
     pod: Pod,
     container: Container,
@@ -119,12 +101,10 @@ def _container(
     default_waiting: str,
     *,
     init: bool = False,
+    ephemeral: bool = False,
 ) -> ContainerStatus:
     history = runtime.history(container.name)
-    is_ephemeral = default_waiting == "ContainerCreating" and all(
-        c.name != container.name for c in pods.containers(pod)
-    )
-    will_restart = not (inputs.final or inputs.failure or is_ephemeral or pods.is_terminal(pod))
+    will_restart = not (inputs.final or inputs.failure or ephemeral or pods.is_terminal(pod))
     if will_restart and history and history[0].state is ContainerState.EXITED:
         code = history[0].exit_code
         if init and not pods.is_sidecar(container):
@@ -143,7 +123,7 @@ def _container(
         failed_starts=inputs.failed_starts,
     )
     status = container_status(view, inputs.health, init=init and not pods.is_sidecar(container))
-    if is_ephemeral:
+    if ephemeral:
         return msgspec.structs.replace(status, ready=False, started=None)
     return status
 

@@ -9,8 +9,9 @@ again in the API, in the runtime's labels or on disk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,12 @@ from ktui.engine.kubelet.ending import PodEnding
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
 from ktui.engine.kubelet.pod_status import OWNED_CONDITIONS, StatusInputs, build_status
 from ktui.engine.kubelet.probes.prober import PodProber
-from ktui.engine.kubelet.runtime.base import ContainerState, NotFoundError, RuntimeCallError
+from ktui.engine.kubelet.runtime.base import (
+    ContainerRecord,
+    ContainerState,
+    NotFoundError,
+    RuntimeCallError,
+)
 from ktui.engine.kubelet.starting import PodError, PodStarter, StartError
 from ktui.engine.kubelet.status_writer import write_status
 from ktui.engine.kubelet.termination_message import termination_message
@@ -48,6 +54,8 @@ class PodWorker:
         self.failure: Waiting | None = None
         self.finished = False
         """Nothing of the pod is left on the node, nor in the API."""
+        self.admitted = False
+        """It was found fit to start here: it counts when the next pod is looked at."""
         self._context = context
         self._waiting: dict[str, Waiting] = {}
         self._messages: dict[str, str] = {}
@@ -56,7 +64,6 @@ class PodWorker:
         self._told: set[str] = set()
         self._failures = 0
         self._pod_retry_at = 0.0
-        self._admitted = False
         self._volumes_stale = True
         self._kills: dict[str, asyncio.Task[None]] = {}
         self._start: asyncio.Task[None] | None = None
@@ -173,15 +180,16 @@ class PodWorker:
         )
 
     def _admit(self) -> None:
-        if self._admitted or self._is_stopping():
+        if self.admitted or self._is_stopping():
             return
-        self._admitted = True
         if self.runtime.sandboxes or pods.status(self.pod).startTime is not None:
+            self.admitted = True
             return
         refusal = self._context.admit(self.pod)
         if refusal is not None:
             self._context.events(self.pod).warning(refusal.reason, refusal.message)
             self.failure = Waiting(refusal.reason, f"Pod was rejected: {refusal.message}")
+        self.admitted = refusal is None
 
     def _deadline(self) -> list[float]:
         seconds = pods.spec(self.pod).activeDeadlineSeconds
@@ -327,7 +335,14 @@ class PodWorker:
             else:
                 self._waiting.pop(name, None)
                 self._retry_at.pop(name, None)
+                await self._remove_dead(runtime.history(name))
             self.wake()
+
+    async def _remove_dead(self, history: Sequence[ContainerRecord]) -> None:
+        """Beside the container just started one dead one is kept, for its log and lastState."""
+        for record in history[1:]:
+            with contextlib.suppress(RuntimeCallError):
+                await self._context.runtime.remove_container(record.id)
 
     async def _kill(self, kill: Kill) -> None:
         """Stop a container that is to be replaced, within its own or the failed probe's grace."""

@@ -1,0 +1,134 @@
+"""Whether a pod bound to this node may start here: the kubelet's own check behind the scheduler's back.
+
+A pod may be bound by hand, or the node may have filled up since. Pure; reasons and messages are the kubelet's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lightkube.models.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, Pod
+
+from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.container_spec import port_mappings
+from ktui.engine.kubelet.observed import Waiting
+from ktui.kube.quantity import cpu_millis, parse_quantity
+from ktui.kube.selector import Requirement
+
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!", "Gt": "gt", "Lt": "lt"}
+_COUNTED = ("cpu", "memory", "ephemeral-storage")
+
+
+def check_admission(
+    pod: Pod,
+    others: Iterable[Pod],
+    allocatable: Mapping[str, str],
+    node_labels: Mapping[str, str],
+    node_name: str,
+) -> Waiting | None:
+    """Why `pod` may not start beside `others`, None when it may."""
+    active = [other for other in others if pods.uid(other) != pods.uid(pod) and not pods.is_terminal(other)]
+    if not _selected(pod, node_labels, node_name):
+        return Waiting(
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        )
+    taken = {_port(mapping) for other in active for mapping in _ports(other)}
+    if any(_conflicts(_port(mapping), taken) for mapping in _ports(pod)):
+        return Waiting(
+            "NodePorts",
+            "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        )
+    return _resources(pod, active, allocatable)
+
+
+def _resources(pod: Pod, active: list[Pod], allocatable: Mapping[str, str]) -> Waiting | None:
+    most = int(allocatable.get("pods") or 0)
+    if most and len(active) + 1 > most:
+        return _refused("pods", 1, len(active), most)
+    for name in _COUNTED:
+        wanted = pod_request(pod, name)
+        if not wanted or name not in allocatable:
+            continue
+        used = sum(pod_request(other, name) for other in active)
+        capacity = _amount(name, allocatable[name])
+        if used + wanted > capacity:
+            return _refused(name, wanted, used, capacity)
+    return None
+
+
+def _refused(name: str, wanted: int, used: int, capacity: int) -> Waiting:
+    return Waiting(
+        f"OutOf{name}",
+        f"Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}",
+    )
+
+
+def _amount(name: str, text: str) -> int:
+    return cpu_millis(text) if name == "cpu" else parse_quantity(text).value
+
+
+def pod_request(pod: Pod, name: str) -> int:
+    """What a pod asks for as a whole: the containers and sidecars together, or the greediest init step."""
+
+    def request(container_requests: Mapping[str, str]) -> int:
+        return _amount(name, container_requests[name]) if name in container_requests else 0
+
+    sidecars = peak = 0
+    for container in pods.init_containers(pod):
+        wanted = request(pods.requests(container))
+        if pods.is_sidecar(container):
+            sidecars += wanted
+            peak = max(peak, sidecars)
+        else:
+            peak = max(peak, sidecars + wanted)
+    regular = sum(request(pods.requests(container)) for container in pods.containers(pod))
+    return max(peak, sidecars + regular)
+
+
+def _ports(pod: Pod) -> list[tuple[str, str, int]]:
+    if pods.spec(pod).hostNetwork:
+        return [
+            (port.protocol or "TCP", port.hostIP or "", port.hostPort or port.containerPort)
+            for container in pods.containers(pod)
+            for port in container.ports or ()
+        ]
+    return [(m.protocol, m.host_ip, m.host_port) for m in port_mappings(pod)]
+
+
+def _port(mapping: tuple[str, str, int]) -> tuple[str, str, int]:
+    protocol, address, number = mapping
+    return protocol, "" if address in ("", "0.0.0.0", "::") else address, number
+
+
+def _conflicts(port: tuple[str, str, int], taken: set[tuple[str, str, int]]) -> bool:
+    protocol, address, number = port
+    return any(
+        protocol == other[0] and number == other[2] and (not address or not other[1] or address == other[1])
+        for other in taken
+    )
+
+
+def _selected(pod: Pod, labels: Mapping[str, str], node_name: str) -> bool:
+    spec = pods.spec(pod)
+    if any(labels.get(key) != value for key, value in pods.node_selector(pod).items()):
+        return False
+    affinity = spec.affinity.nodeAffinity if spec.affinity else None
+    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+    if required is None:
+        return True
+    return any(_term_matches(term, labels, node_name) for term in required.nodeSelectorTerms)
+
+
+def _term_matches(term: NodeSelectorTerm, labels: Mapping[str, str], node_name: str) -> bool:
+    if not term.matchExpressions and not term.matchFields:
+        return False
+    fields = {"metadata.name": node_name}
+    return all(_matches(e, labels) for e in term.matchExpressions or ()) and all(
+        _matches(e, fields) for e in term.matchFields or ()
+    )
+
+
+def _matches(expression: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:
+    operator = _OPERATORS.get(expression.operator, expression.operator)
+    return Requirement(expression.key, operator, tuple(expression.values or ())).matches(labels)
