@@ -11,6 +11,7 @@ from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
 from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.runtime import ControllerRunner
+from ktui.kube.clock import settle
 from ktui.kube.errors import conflict, internal, too_many_requests
 from ktui.kube.kinds import DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS
 
@@ -85,6 +86,61 @@ async def test_failing_writes_delay_but_never_derail(make, seed):
     await world.advance(60, step=10)
     assert await world.names(PODS) == await world.names(REPLICA_SETS) == []
     await world.stop()
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_people_do_the_last_word_counts(world, make, seed):
+    luck = random.Random(seed)
+    healthy = {f"web:{number}" for number in range(4)}
+    world.kubelet.ready = lambda pod: pod["spec"]["containers"][0]["image"] in healthy
+
+    async def break_an_image():
+        healthy.discard(f"web:{luck.randrange(4)}")
+
+    async def mend_all():
+        healthy.update(f"web:{number}" for number in range(4))
+        world.kubelet.poke()
+
+    async def lose_a_pod():
+        names = await world.names(PODS)
+        if names:
+            await world.client.delete(PODS, luck.choice(names), "default")
+
+    async def strategy():
+        rolling = {"maxSurge": luck.choice([0, 1, "50%"]), "maxUnavailable": luck.choice([1, 2, "25%"])}
+        wanted = luck.choice(
+            [{"type": "Recreate", "rollingUpdate": None}, {"type": "RollingUpdate", "rollingUpdate": rolling}]
+        )
+        await merge({"spec": {"strategy": wanted}})
+
+    async def merge(patch):
+        await world.client.patch(DEPLOYMENTS, "web", patch, "default")
+
+    deeds = [
+        lambda: merge(image(f"web:{luck.randrange(4)}")),
+        lambda: merge({"spec": {"replicas": luck.randrange(8)}}),
+        lambda: merge({"spec": {"paused": luck.random() < 0.3}}),
+        lambda: world.clock.advance(luck.choice([0.01, 1, 30])),
+        lambda: settle(luck.randrange(40)),
+        break_an_image,
+        mend_all,
+        lose_a_pod,
+        strategy,
+    ]
+    await world.apply(DEPLOYMENTS, make.deployment(replicas=4, image="web:0"))
+    for _ in range(40):
+        await luck.choice(deeds)()
+    await mend_all()
+    await merge({"spec": {"paused": False, "replicas": 5}})
+    await merge(image("web:last"))
+    healthy.add("web:last")
+    await world.advance(700, step=50)
+    sizes = await world.replica_sets()
+    assert {name: size for name, size in sizes.items() if size} == {"web:last": 5}
+    assert len(await world.pods()) == 5
+    status = (await world.get(DEPLOYMENTS, "web"))["status"]
+    assert (status["replicas"], status["updatedReplicas"], status["availableReplicas"]) == (5, 5, 5)
+    assert (await world.condition("web", "Progressing"))[1] == "NewReplicaSetAvailable"
 
 
 async def test_a_cache_that_lags_never_creates_pods_twice(world, make):

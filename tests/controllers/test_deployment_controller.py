@@ -217,6 +217,28 @@ async def test_resuming_says_so(world, make):
     assert await world.replica_sets() == {"web:1": 1}
 
 
+async def test_a_stuck_rollout_that_is_paused_and_resumed_gets_its_whole_deadline_again(world, make):
+    world.kubelet.ready = lambda pod: False
+    await world.apply(DEPLOYMENTS, make.deployment(replicas=1, progressDeadlineSeconds=60))
+    await world.advance(50, step=10)
+    await world.merge(DEPLOYMENTS, "web", {"spec": {"paused": True}})
+    await world.advance(100, step=10)
+    assert (await world.condition("web", "Progressing"))[1] == "DeploymentPaused"
+    await world.merge(DEPLOYMENTS, "web", {"spec": {"paused": False}})
+    resumed = ("Unknown", "DeploymentResumed", "Deployment is resumed")
+    assert await world.condition("web", "Progressing") == resumed
+    await world.advance(50, step=10)
+    assert await world.condition("web", "Progressing") == resumed
+    await world.advance(20, step=10)
+    assert (await world.condition("web", "Progressing"))[1] == "ProgressDeadlineExceeded"
+
+
+async def test_a_deployment_without_deadline_says_nothing_of_progress(world, make):
+    await world.apply(DEPLOYMENTS, make.deployment(replicas=1, progressDeadlineSeconds=2**31 - 1))
+    assert await world.condition("web", "Progressing") is None
+    assert (await world.condition("web", "Available"))[0] == "True"
+
+
 async def test_old_revisions_beyond_the_limit_are_deleted(world, make):
     await world.apply(DEPLOYMENTS, make.deployment(replicas=1, revisionHistoryLimit=2))
     for number in range(2, 7):

@@ -61,7 +61,10 @@ class GarbageCollector(Controller[str]):
             await informer.wait_synced()
 
     async def background(self) -> None:
-        """Discover resource types and keep an informer on each."""
+        """Discover resource types and keep an informer on each. A restart begins with an empty graph: what
+        went meanwhile nobody would tell."""
+        self._graph = OwnerGraph()
+        self._discovered.clear()
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
