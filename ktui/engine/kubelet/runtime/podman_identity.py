@@ -54,14 +54,19 @@ class Identity(msgspec.Struct, frozen=True):
         return str(ipaddress.ip_network(self.subnet)[1])
 
 
+def read_identity(data_dir: Path) -> Identity | None:
+    """What the data folder has; None when there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=Identity)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
 def load_identity(data_dir: Path) -> Identity:
     """The identity of the data folder, made and written when it has none of its own."""
     folder = data_dir.resolve()
     inode = folder.stat().st_ino
-    try:
-        known = msgspec.json.decode((folder / _FILE).read_bytes(), type=Identity)
-    except (OSError, msgspec.MsgspecError):
-        known = None
+    known = read_identity(folder)
     if known is not None and not _is_copy(known, folder, inode):
         if (known.folder, known.inode) == (str(folder), inode):
             return known
@@ -83,11 +88,8 @@ def _is_copy(known: Identity, folder: Path, inode: int) -> bool:
     original = Path(known.folder)
     if original == folder or known.inode == inode:
         return False
-    try:
-        there = msgspec.json.decode((original / _FILE).read_bytes(), type=Identity)
-    except (OSError, msgspec.MsgspecError):
-        return False
-    return there.engine == known.engine
+    there = read_identity(original)
+    return there is not None and there.engine == known.engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ class PodmanService:
     """Starts and ends `podman system service` on a socket in the data folder."""
 
     def __init__(self, data_dir: Path, engine: str) -> None:
-        self._data_dir = data_dir
         self._process: asyncio.subprocess.Process | None = None
-        self.socket_path = _socket_path(data_dir, engine)
+        self.socket_path = socket_path(data_dir, engine)
         self.conf_path = data_dir / "containers.conf"
         self.log_path = data_dir / "podman-service.log"
 
@@ -52,6 +51,7 @@ class PodmanService:
             raise RuntimeCallError("podman is not installed; run `ktui doctor` to see what to install")
         await self.stop()
         await asyncio.to_thread(self._end_leftover)
+        _make_private(self.socket_path.parent)
         self.conf_path.write_text(own_containers_conf(oci_runtime))
         self.socket_path.unlink(missing_ok=True)
         command = [podman, "system", "service", "--time=0", f"unix://{self.socket_path}"]
@@ -133,12 +133,16 @@ class PodmanService:
                     os.kill(int(folder.name), signal.SIGKILL)
 
 
-def _socket_path(data_dir: Path, engine: str) -> Path:
+def socket_path(data_dir: Path, engine: str) -> Path:
+    """Where an engine's service listens: in its data folder, unless that path is too long for a socket."""
     path = data_dir.resolve() / "podman.sock"
     if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
         return path
-    folder = Path(tempfile.gettempdir()) / f"ktui-{os.geteuid()}-{engine}"
+    return Path(tempfile.gettempdir()) / f"ktui-{os.geteuid()}-{engine}" / "podman.sock"
+
+
+def _make_private(folder: Path) -> None:
+    """A folder of ours under a world-writable one; raises RuntimeCallError when it isn't ours."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.geteuid():
         raise RuntimeCallError(f"{folder} belongs to someone else; use a shorter --data-dir")
-    return folder / "podman.sock"

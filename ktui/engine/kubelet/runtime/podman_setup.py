@@ -81,6 +81,8 @@ class PodmanSetup:
                     continue
                 self._keep(runtime=ChosenRuntime(name, fingerprint, bridge))
                 return
+        with contextlib.suppress(RuntimeCallError):
+            await self._rest.delete(f"networks/{self.identity.network}", force="true")
         await self._service.stop()
         raise RuntimeCallError(
             f"podman can't start containers here ({'; '.join(failures)}); `ktui doctor` says what mends it"
