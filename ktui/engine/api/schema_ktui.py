@@ -91,9 +91,39 @@ KTUI_DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
     ),
     SCHEDULING_DECISION: {
         **_kind(
-            "SchedulingDecision", "The scheduler's last recorded decision on a pod, per node and plugin."
+            "SchedulingDecision",
+            "The scheduler's last recorded decision on a pod, per node and plugin.",
+            pod=_ref("io.k8s.api.core.v1.ObjectReference"),
+            result=_text("Scheduled, Unschedulable, or Error."),
+            message=_text("The decision in one line, as in the pod's event."),
+            nodeName=_text("The chosen node."),
+            nominatedNodeName=_text("The node on which preemption makes room."),
+            decidedTime={**_ref("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"), "description": "When."},
+            attempts=_whole("How often the scheduler has tried."),
+            durationMicroseconds=_whole("How long the decision took."),
+            nodes=_list(f"{SCHEDULING_DECISION}Node", "The verdict on every node that was looked at."),
+            events=_list(f"{SCHEDULING_DECISION}Wakeup", "What would make the scheduler try again."),
         ),
         "x-kubernetes-preserve-unknown-fields": True,
     },
+    f"{SCHEDULING_DECISION}Node": _open_structure(
+        "The verdict on one node.",
+        name=_text("The node."),
+        feasible={"type": "boolean", "description": "Whether every filter let the pod pass."},
+        plugin=_text("The filter that refused the node."),
+        reasons={"type": "array", "items": {"type": "string"}, "description": "Why it refused."},
+        resolvable={"type": "boolean", "description": "Whether evicting pods could help."},
+        score=_whole("The weighted total of the scores."),
+        scores={
+            "type": "object",
+            "additionalProperties": {"type": "integer", "format": "int64"},
+            "description": "The weighted score of each plugin.",
+        },
+    ),
+    f"{SCHEDULING_DECISION}Wakeup": _open_structure(
+        "A change in the cluster after which the pod is tried again.",
+        resource=_text("The resource whose change counts."),
+        action=_text("The change, as Add or Delete."),
+    ),
 }
 """Definitions by name, in the style of Kubernetes' own."""

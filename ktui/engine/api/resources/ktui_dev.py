@@ -6,7 +6,7 @@ from ktui.engine.api import schema_ktui
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, number, text
 from ktui.engine.api.validation.metadata import check_metadata
-from ktui.kube.data import section
+from ktui.kube.data import section, string
 from ktui.kube.errors import Cause
 from ktui.kube.kinds import MANIFEST_FILES, SCHEDULING_DECISIONS
 from ktui.kube.resource import Object
@@ -44,7 +44,14 @@ DECLARATIONS = (
     Declaration(
         resource=SCHEDULING_DECISIONS,
         schema=schema_ktui.SCHEDULING_DECISION,
-        columns=(NAME, AGE),
+        columns=(
+            NAME,
+            text("Result", lambda decision: string(decision, "result"), "What was decided."),
+            text("Node", lambda decision: string(decision, "nodeName"), "The chosen node."),
+            number("Attempts", lambda decision: decision.get("attempts"), "How often it was tried."),
+            text("Message", lambda decision: string(decision, "message"), "The decision in one line."),
+            AGE,
+        ),
         validate_create=_validate_decision,
         read_only=True,
     ),
