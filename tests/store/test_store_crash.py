@@ -222,6 +222,28 @@ async def test_compaction_comes_by_itself_while_writers_go_on(folder: Path):
     await store.close()
 
 
+async def test_compaction_on_demand_does_not_wait_for_writers_to_rest(folder: Path):
+    store = open_store(folder)
+
+    async def writer(name: str) -> None:
+        while not done:
+            await store.write(key(name), obj(name))
+
+    done = False
+    writers = [asyncio.ensure_future(writer(f"p{n}")) for n in range(5)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await asyncio.gather(store.compact(), store.compact())
+    done = True
+    await asyncio.gather(*writers)
+    assert list(folder.glob("snapshot-*"))
+    live = store.list("pods")
+    await store.close()
+    store = open_store(folder)
+    assert store.list("pods") == live
+    await store.close()
+
+
 async def test_files_that_a_crash_left_behind_are_cleared_away(folder: Path):
     journal = await fill(folder)
     old = journal.read_bytes()

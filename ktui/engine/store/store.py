@@ -60,6 +60,7 @@ class JournaledStore(Store):
         self._gathered: list[Staged] = []
         self._flight: Flight | None = None
         self._rotate = False
+        self._rotation: Flight | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settled = asyncio.Event()
         self._closed = False
@@ -173,16 +174,21 @@ class JournaledStore(Store):
         if self._compactor is None:
             return
         self._attach()
-        while self._compactor.running or self._flight is not None:
-            await self._compactor.wait()
-            await self._idle()
+        while self._compactor.running or (self._flight is not None and self._flight is self._rotation):
+            if self._compactor.running:
+                await self._compactor.wait()
+            else:
+                await self._settled.wait()
         self._check_open()
         self._rotate = True
         self._launch()
-        flight = self._flight
-        assert flight is not None
-        await self._idle()
-        error = flight.problem or await self._compactor.wait()
+        while self._rotate:
+            await self._settled.wait()
+        rotation = self._rotation
+        assert rotation is not None
+        while rotation is self._flight:
+            await self._settled.wait()
+        error = rotation.problem or await self._compactor.wait()
         if error is not None:
             raise StoreError(f"compaction failed, the journals stay: {error}") from error
 
@@ -274,6 +280,8 @@ class JournaledStore(Store):
             rotate_at = self._launched
         self._rotate = False
         self._flight = self._journal.commit(batch, time, rotate_at=rotate_at)
+        if rotate_at is not None:
+            self._rotation = self._flight
 
     def _attach(self) -> asyncio.AbstractEventLoop:
         """Hear of landed flights on the loop that runs."""
