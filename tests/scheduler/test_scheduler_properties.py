@@ -83,7 +83,7 @@ def test_counting_pods_in_and_out_leaves_nothing(requests, data):
     for placed in data.draw(st.permutations(pods)):
         info.remove(placed.key)
     assert not info.pods
-    assert not info.pods_with_anti_affinity
+    assert not info.repelling
     assert not any(info.requested.values())
     assert not any(info.scoring_requested.values())
     assert twin.requested.get("cpu", 0) == sum(requests)

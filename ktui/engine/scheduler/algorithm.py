@@ -115,7 +115,10 @@ class Algorithm:
         for name in (*names[start:], *names[:start]):
             node = snapshot.nodes[name]
             looked_at += 1
-            refusal = self._fits(pod, node, snapshot, prepared, nominations.get(name, ()))
+            if nominations and name in nominations:
+                refusal = self._fits(pod, node, snapshot, prepared, nominations[name])
+            else:
+                refusal = _first_refusal(prepared, pod, node)
             if refusal is not None:
                 refused[name] = refusal
                 continue

@@ -60,6 +60,13 @@ class Cache:
         self._place(pod, node)
         return before
 
+    def confirm(self, key: ObjectKey, uid: str, node: str) -> bool:
+        """Whether the pod was assumed to be just there; then it is known to be from now on."""
+        if key not in self._assumed or self._places.get(key) != (node, uid):
+            return False
+        self._assumed.discard(key)
+        return True
+
     def remove_pod(self, key: ObjectKey) -> bool:
         """The pod is gone, or takes nothing from its node any more; says whether it was counted."""
         self._assumed.discard(key)

@@ -19,7 +19,6 @@ from ktui.engine.scheduler.cache import Cache
 from ktui.engine.scheduler.conditions import nominated_node_of
 from ktui.engine.scheduler.decisions import Decisions
 from ktui.engine.scheduler.events import ClusterEvent
-from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.nominations import Nominations
 from ktui.engine.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo
 from ktui.engine.scheduler.queue import SchedulingQueue
@@ -69,7 +68,7 @@ class Intake:
         if delta.old is None:
             self._queue.move(ClusterEvent.NODE_ADDED)
             return
-        for event in _node_changes(NodeInfo(delta.old), NodeInfo(delta.new)):
+        for event in _node_changes(delta.old, delta.new):
             self._queue.move(event)
 
     def namespace(self, delta: Delta[Namespace]) -> None:
@@ -99,6 +98,9 @@ class Intake:
                 self._queue.move(ClusterEvent.POD_RELEASED)
             return
         if old is not None and _node_of(old) and _is_same_to_filters(old, pod):
+            return
+        if old is not None and _only_bound(old, pod) and self._cache.confirm(key, _uid(pod), _node_of(pod)):
+            self._queue.move(ClusterEvent.POD_PLACED)
             return
         info = PodInfo(pod)
         before = self._cache.set_pod(info, _node_of(pod))
@@ -130,23 +132,27 @@ def _is_finished(pod: Pod) -> bool:
 
 def _is_same_to_filters(old: Pod, new: Pod) -> bool:
     """Whether only the status changed, which happens far more often than anything else."""
+    return _only_bound(old, new) and not _is_finished(old) and old.spec == new.spec
+
+
+def _only_bound(old: Pod, new: Pod) -> bool:
+    """Whether the metadata that filters look at is unchanged (a binding changes nothing but the node)."""
     if old.metadata is None or new.metadata is None:
         return False
     return (
         old.metadata.labels == new.metadata.labels
         and old.metadata.deletionTimestamp == new.metadata.deletionTimestamp
-        and not _is_finished(old)
-        and old.spec == new.spec
+        and old.metadata.generation == new.metadata.generation
     )
 
 
-def _node_changes(old: NodeInfo, new: NodeInfo) -> list[ClusterEvent]:
+def _node_changes(old: Node, new: Node) -> list[ClusterEvent]:
     changes: list[ClusterEvent] = []
-    if old.allocatable != new.allocatable:
+    if old.status is None or new.status is None or old.status.allocatable != new.status.allocatable:
         changes.append(ClusterEvent.NODE_ALLOCATABLE)
-    if old.labels != new.labels:
+    if old.metadata is None or new.metadata is None or old.metadata.labels != new.metadata.labels:
         changes.append(ClusterEvent.NODE_LABELS)
-    if old.taints != new.taints or old.unschedulable != new.unschedulable:
+    if old.spec != new.spec:
         changes.append(ClusterEvent.NODE_TAINTS)
     return changes
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
-from lightkube.models.core_v1 import Affinity, Pod, PodAffinityTerm, Toleration, WeightedPodAffinityTerm
+from lightkube.models.core_v1 import Affinity, Pod, PodAffinityTerm, Toleration
 from lightkube.models.meta_v1 import LabelSelector
 
 from ktui.engine.scheduler.resources import Amounts, pod_requests, scoring_requests
@@ -38,15 +39,18 @@ class HostPort:
         return self.address == other.address or "0.0.0.0" in (self.address, other.address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AffinityTerm:
-    """One pod (anti-)affinity term, parsed: which pods it is about and over which topology."""
+    """One pod (anti-)affinity term, parsed: which pods it is about and over which topology.
+
+    Like pods share their terms (`_interned`), so that what was found out about a term is found again by its
+    identity.
+    """
 
     topology_key: str
     selector: Selector
     namespaces: frozenset[str]
     namespace_selector: Selector | None
-    weight: int = 0
 
     def matches(self, pod: PodInfo, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
         """`namespaces` gives each namespace's labels."""
@@ -55,6 +59,10 @@ class AffinityTerm:
             if chooses is None or not chooses.matches(namespaces.get(pod.key.namespace, _NO_LABELS)):
                 return False
         return self.selector.matches(pod.labels)
+
+
+Preference: TypeAlias = tuple[AffinityTerm, int]
+"""A term with what meeting it is worth; negative for anti-affinity."""
 
 
 class PodInfo:
@@ -68,8 +76,7 @@ class PodInfo:
         "key",
         "labels",
         "pod",
-        "preferred_affinity",
-        "preferred_anti_affinity",
+        "preferences",
         "priority",
         "requests",
         "scoring_requests",
@@ -97,50 +104,43 @@ class PodInfo:
         self.controller = next((o.uid for o in metadata.ownerReferences or () if o.controller), "")
         self.affinity: Sequence[AffinityTerm] = ()
         self.anti_affinity: Sequence[AffinityTerm] = ()
-        self.preferred_affinity: Sequence[AffinityTerm] = ()
-        self.preferred_anti_affinity: Sequence[AffinityTerm] = ()
+        self.preferences: Sequence[Preference] = ()
         if spec.affinity is not None:
             self._read_affinity(spec.affinity)
 
-    @property
-    def has_affinity(self) -> bool:
-        """Whether this pod, once placed, draws or repels others (by any term)."""
-        return bool(
-            self.affinity or self.anti_affinity or self.preferred_affinity or self.preferred_anti_affinity
-        )
-
     def _read_affinity(self, affinity: Affinity) -> None:
+        preferences: list[Preference] = []
         if (attraction := affinity.podAffinity) is not None:
             self.affinity = self._required(attraction.requiredDuringSchedulingIgnoredDuringExecution)
-            self.preferred_affinity = self._preferred(
-                attraction.preferredDuringSchedulingIgnoredDuringExecution
-            )
+            preferred = attraction.preferredDuringSchedulingIgnoredDuringExecution
+            preferences += [(self._term(term.podAffinityTerm), term.weight) for term in preferred or ()]
         if (repulsion := affinity.podAntiAffinity) is not None:
             self.anti_affinity = self._required(repulsion.requiredDuringSchedulingIgnoredDuringExecution)
-            self.preferred_anti_affinity = self._preferred(
-                repulsion.preferredDuringSchedulingIgnoredDuringExecution
-            )
+            preferred = repulsion.preferredDuringSchedulingIgnoredDuringExecution
+            preferences += [(self._term(term.podAffinityTerm), -term.weight) for term in preferred or ()]
+        self.preferences = tuple(preferences)
 
     def _required(self, terms: Sequence[PodAffinityTerm] | None) -> Sequence[AffinityTerm]:
         return tuple(self._term(term) for term in terms or ())
 
-    def _preferred(self, terms: Sequence[WeightedPodAffinityTerm] | None) -> Sequence[AffinityTerm]:
-        return tuple(self._term(term.podAffinityTerm, term.weight) for term in terms or ())
-
-    def _term(self, term: PodAffinityTerm, weight: int = 0) -> AffinityTerm:
+    def _term(self, term: PodAffinityTerm) -> AffinityTerm:
         namespaces = frozenset(term.namespaces or ())
-        if not namespaces and term.namespaceSelector is None:
-            namespaces = frozenset((self.key.namespace,))
         chooses = term.namespaceSelector
-        return AffinityTerm(
-            topology_key=term.topologyKey,
-            selector=pod_selector(
-                term.labelSelector, self.labels, term.matchLabelKeys, term.mismatchLabelKeys
-            ),
-            namespaces=namespaces,
-            namespace_selector=None if chooses is None else pod_selector(chooses, _NO_LABELS),
-            weight=weight,
+        if not namespaces and chooses is None:
+            namespaces = frozenset((self.key.namespace,))
+        return _interned(
+            term.topologyKey,
+            pod_selector(term.labelSelector, self.labels, term.matchLabelKeys, term.mismatchLabelKeys),
+            namespaces,
+            None if chooses is None else pod_selector(chooses, _NO_LABELS),
         )
+
+
+@lru_cache(maxsize=4096)
+def _interned(
+    topology_key: str, selector: Selector, namespaces: frozenset[str], chooses: Selector | None
+) -> AffinityTerm:
+    return AffinityTerm(topology_key, selector, namespaces, chooses)
 
 
 def pod_selector(

@@ -163,7 +163,14 @@ class SchedulingQueue:
         """Something happened: pods refused by a plugin that cares are tried again."""
         for entry in self._in_flight.values():
             entry.missed.add(event)
-        moved = [entry for entry in self._unschedulable.values() if self._cares(entry, event)]
+        caring: dict[frozenset[str], bool] = {}
+        moved: list[QueuedPod] = []
+        for entry in self._unschedulable.values():
+            cares = caring.get(entry.plugins)
+            if cares is None:
+                cares = caring[entry.plugins] = self._cares(entry, event)
+            if cares:
+                moved.append(entry)
         for entry in moved:
             del self._unschedulable[entry.info.key]
             self._back_off(entry)

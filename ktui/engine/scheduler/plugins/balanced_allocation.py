@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ktui.engine.scheduler.framework import MAX_SCORE
 from ktui.engine.scheduler.nodeinfo import NodeInfo
@@ -23,14 +24,21 @@ class NodeResourcesBalancedAllocation:
         cpu, memory = pod.requests.get(CPU, 0), pod.requests.get(MEMORY, 0)
         if not cpu and not memory:
             return None
-        return [_HALF + (_HALF + _balance(node, cpu, memory) - _balance(node, 0, 0)) // 2 for node in nodes]
+        key = (self.name, cpu, memory)
+        return [node.remembered(key, partial(_improvement, node, cpu, memory)) for node in nodes]
 
 
-def _balance(node: NodeInfo, cpu: int, memory: int) -> int:
-    """100 when cpu and memory are used to the same fraction, 50 when one is full and the other empty."""
+def _improvement(node: NodeInfo, cpu: int, memory: int) -> int:
+    """How much more balanced the node is with the pod than without, around 50."""
     cpus, bytes_ = node.allocatable.get(CPU, 0), node.allocatable.get(MEMORY, 0)
     if not cpus or not bytes_:
-        return MAX_SCORE
-    used = min((node.requested.get(CPU, 0) + cpu) / cpus, 1.0)
-    filled = min((node.requested.get(MEMORY, 0) + memory) / bytes_, 1.0)
-    return int((1 - abs(used - filled) / 2) * MAX_SCORE)
+        return _HALF + _HALF // 2
+    used, filled = node.requested.get(CPU, 0), node.requested.get(MEMORY, 0)
+    after = _balance((used + cpu) / cpus, (filled + memory) / bytes_)
+    before = _balance(used / cpus, filled / bytes_)
+    return _HALF + (_HALF + after - before) // 2
+
+
+def _balance(used: float, filled: float) -> int:
+    """100 when cpu and memory are used to the same fraction, 50 when one is full and the other empty."""
+    return int((1 - abs(min(used, 1.0) - min(filled, 1.0)) / 2) * MAX_SCORE)

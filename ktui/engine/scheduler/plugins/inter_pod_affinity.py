@@ -7,8 +7,9 @@ forbids the newcomer. Preferred terms (of both sides) only rank.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from ktui.engine.scheduler.events import ClusterEvent
@@ -16,9 +17,6 @@ from ktui.engine.scheduler.framework import MAX_SCORE, SKIP, Rejection
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import AffinityTerm, PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
-
-HARD_AFFINITY_WEIGHT: Final = 1
-"""What a running pod's required affinity to the newcomer is worth when ranking."""
 
 _AFFINITY: Final = Rejection(("node(s) didn't match pod affinity rules",), resolvable=False)
 _ANTI_AFFINITY: Final = Rejection(("node(s) didn't match pod anti-affinity rules",))
@@ -61,14 +59,13 @@ class InterPodAffinity:
         affinity: Domains = Counter()
         anti_affinity: Domains = Counter()
         namespaces = snapshot.namespaces
-        if pod.affinity or pod.anti_affinity:
-            for node in snapshot.nodes.values():
-                for other in node.pods.values():
-                    if pod.affinity and all(term.matches(other, namespaces) for term in pod.affinity):
-                        _count(affinity, pod.affinity, node)
-                    if pod.anti_affinity:
-                        met = [term for term in pod.anti_affinity if term.matches(other, namespaces)]
-                        _count(anti_affinity, met, node)
+        for node in snapshot.nodes.values():
+            if pod.affinity and (count := _matching(node, pod.affinity, namespaces)):
+                for term in pod.affinity:
+                    _weigh(affinity, node, term.topology_key, count)
+            for term in pod.anti_affinity:
+                if count := _matching(node, (term,), namespaces):
+                    _weigh(anti_affinity, node, term.topology_key, count)
         alone = not affinity and all(term.matches(pod, namespaces) for term in pod.affinity)
         return _Counts(affinity, anti_affinity, existing, starts_group=alone)
 
@@ -87,18 +84,16 @@ class InterPodAffinity:
     def score(self, pod: PodInfo, nodes: Sequence[NodeInfo], snapshot: Snapshot) -> Sequence[int] | None:
         worth: Domains = Counter()
         namespaces = snapshot.namespaces
-        has_preferences = bool(pod.preferred_affinity or pod.preferred_anti_affinity)
+        liked: dict[AffinityTerm, bool] = {}
         for node in snapshot.nodes.values():
-            if has_preferences:
-                for other in node.pods.values():
-                    _add(worth, node, pod.preferred_affinity, other, namespaces, 1)
-                    _add(worth, node, pod.preferred_anti_affinity, other, namespaces, -1)
-            for other in node.pods_with_affinity.values():
-                for term in other.affinity:
-                    if term.matches(pod, namespaces):
-                        _weigh(worth, node, term.topology_key, HARD_AFFINITY_WEIGHT)
-                _add(worth, node, other.preferred_affinity, pod, namespaces, 1)
-                _add(worth, node, other.preferred_anti_affinity, pod, namespaces, -1)
+            for term, weight in pod.preferences:
+                if count := _matching(node, (term,), namespaces):
+                    _weigh(worth, node, term.topology_key, weight * count)
+            for (term, weight), count in node.preferences.items():
+                if term not in liked:
+                    liked[term] = term.matches(pod, namespaces)
+                if liked[term]:
+                    _weigh(worth, node, term.topology_key, weight * count)
         if not worth:
             return None
         keys = {key for key, _ in worth}
@@ -112,11 +107,25 @@ class InterPodAffinity:
 def _forbidden(pod: PodInfo, snapshot: Snapshot) -> Domains:
     """The domains from which running pods' required anti-affinity keeps this pod."""
     found: Domains = Counter()
+    meets: dict[AffinityTerm, bool] = {}
     for node in snapshot.nodes.values():
-        for other in node.pods_with_anti_affinity.values():
-            met = [term for term in other.anti_affinity if term.matches(pod, snapshot.namespaces)]
-            _count(found, met, node)
+        for term, count in node.repelling.items():
+            if term not in meets:
+                meets[term] = term.matches(pod, snapshot.namespaces)
+            if meets[term]:
+                _weigh(found, node, term.topology_key, count)
     return found
+
+
+def _matching(node: NodeInfo, terms: Sequence[AffinityTerm], namespaces: _Namespaces) -> int:
+    """How many pods on a node meet all of the terms."""
+    if any(term.namespace_selector is not None for term in terms):
+        return _count(node, terms, namespaces)  # Labels of namespaces change without the node's noticing.
+    return node.remembered(tuple(terms), partial(_count, node, terms, namespaces))
+
+
+def _count(node: NodeInfo, terms: Sequence[AffinityTerm], namespaces: _Namespaces) -> int:
+    return sum(all(term.matches(other, namespaces) for term in terms) for other in node.pods.values())
 
 
 def _attracted(pod: PodInfo, node: NodeInfo, counts: _Counts) -> bool:
@@ -126,24 +135,6 @@ def _attracted(pod: PodInfo, node: NodeInfo, counts: _Counts) -> bool:
             return False
         there = there and counts.affinity[term.topology_key, node.labels[term.topology_key]] > 0
     return there or counts.starts_group
-
-
-def _count(domains: Domains, terms: Iterable[AffinityTerm], node: NodeInfo) -> None:
-    for term in terms:
-        _weigh(domains, node, term.topology_key, 1)
-
-
-def _add(
-    worth: Domains,
-    node: NodeInfo,
-    terms: Iterable[AffinityTerm],
-    other: PodInfo,
-    namespaces: _Namespaces,
-    sign: int,
-) -> None:
-    for term in terms:
-        if term.matches(other, namespaces):
-            _weigh(worth, node, term.topology_key, sign * term.weight)
 
 
 def _weigh(domains: Domains, node: NodeInfo, key: str, weight: int) -> None:

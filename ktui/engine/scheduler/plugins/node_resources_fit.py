@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from ktui.engine.scheduler.events import ClusterEvent
@@ -31,7 +32,8 @@ class NodeResourcesFit:
 
     def score(self, pod: PodInfo, nodes: Sequence[NodeInfo], snapshot: Snapshot) -> Sequence[int] | None:
         cpu, memory = pod.scoring_requests[CPU], pod.scoring_requests[MEMORY]
-        return [_least_allocated(node, cpu, memory) for node in nodes]
+        key = (self.name, cpu, memory)
+        return [node.remembered(key, partial(_least_allocated, node, cpu, memory)) for node in nodes]
 
 
 def _insufficient(pod: PodInfo, node: NodeInfo) -> Rejection:

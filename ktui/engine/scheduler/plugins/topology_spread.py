@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from lightkube.models.core_v1 import TopologySpreadConstraint
@@ -54,11 +55,15 @@ class _Constraint:
         """How many of the pods it is about are on a node; those on their way out don't count."""
         if self.selector is None:
             return node.controllers[pod.controller]
-        namespace = pod.key.namespace
-        return sum(
-            other.key.namespace == namespace and not other.terminating and self.selector.matches(other.labels)
-            for other in node.pods.values()
-        )
+        namespace, selector = pod.key.namespace, self.selector
+        return node.remembered((namespace, selector), partial(_matching, node, namespace, selector))
+
+
+def _matching(node: NodeInfo, namespace: str, selector: Selector) -> int:
+    return sum(
+        other.key.namespace == namespace and not other.terminating and selector.matches(other.labels)
+        for other in node.pods.values()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,8 @@ class PodTopologySpread:
         for constraint in constraints:
             candidates = [node for node, out in zip(nodes, ignored, strict=True) if not out]
             values = {node.labels[constraint.key] for node in candidates if constraint.key in node.labels}
+            if not values:
+                continue
             size = len(candidates) if constraint.key == _HOST else len(values)
             counts = _counted(constraint, pod, snapshot, required, values, keys if own else ())
             for i, node in enumerate(nodes):
