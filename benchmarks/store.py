@@ -1,9 +1,10 @@
 """Durable writes a second and their p99, at 1 and 100 writers and at growing sizes, ktui's store beside its peers.
 
 Every write takes a pod as a dict (2 KB of JSON), encodes it, replaces the one there, and counts when durable. Writers run in a
-closed loop: each waits for its write before the next. Rounds alternate between the stores, medians are shown.
+closed loop: each waits for its write before the next. Rounds alternate between the stores; each store's best is shown,
+and the median beside it tells how much the machine was disturbed.
 
-    .venv/bin/python benchmarks/store.py [--seconds 1.5] [--rounds 3] [--folder DIR]
+    .venv/bin/python benchmarks/store.py [--seconds 1] [--rounds 5] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -37,12 +38,17 @@ class Cell:
     p99s: list[float] = field(default_factory=list)
 
     @property
+    def best(self) -> int:
+        """The round that other work on the machine disturbed least."""
+        return self.rates.index(max(self.rates))
+
+    @property
     def rate(self) -> float:
-        return statistics.median(self.rates)
+        return self.rates[self.best]
 
     @property
     def p99(self) -> float:
-        return statistics.median(self.p99s)
+        return self.p99s[self.best]
 
 
 async def measure(peer: Peer, count: int, writers: int, seconds: float, cell: Cell) -> None:
@@ -56,6 +62,8 @@ async def measure(peer: Peer, count: int, writers: int, seconds: float, cell: Ce
         while (now := clock()) < end:
             if not peer.suspends:
                 await asyncio.sleep(0)  # the others' turn, which is part of how long this write takes
+                if clock() >= end:
+                    break
             await peer.write(n % count)
             latencies.append(clock() - now)
             n += writers
@@ -86,6 +94,29 @@ def disk_sync(folder: Path) -> float:
     return statistics.median(taken)
 
 
+async def compare(peers: list[Peer], count: int, seconds: float, rounds: int) -> None:
+    """Measure all peers in turn, and print their rows."""
+    gc.collect()
+    gc.freeze()
+    cells = {(peer.name, writers): Cell() for peer in peers for writers in WRITERS}
+    for _ in range(rounds):
+        for writers in WRITERS:
+            for peer in peers:
+                await measure(peer, count, writers, seconds, cells[peer.name, writers])
+    gc.unfreeze()
+    for writers in WRITERS:
+        ours = cells["ktui", writers].rate
+        for peer in peers:
+            cell = cells[peer.name, writers]
+            ratio = "" if peer.name == "ktui" else f"{ours / cell.rate:.1f}×"
+            median = statistics.median(cell.rates)
+            print(
+                f"| {count:,} | {writers} | {peer.name} | {cell.rate:,.0f} | {median:,.0f} "
+                f"| {cell.p99 * 1e3:.2f} | {ratio} |",
+                flush=True,
+            )
+
+
 async def run(folder: Path, seconds: float, rounds: int) -> None:
     size = len(msgspec.json.encode(pod(1)))
     print(
@@ -95,35 +126,23 @@ async def run(folder: Path, seconds: float, rounds: int) -> None:
     for kind in PEERS:
         print(f"- {kind.name}: {kind.note}")
     reopened: dict[str, float] = {}
-    print("\n| objects | writers | store | writes/s | p99 ms | ktui is |\n|--:|--:|:--|--:|--:|--:|")
+    print(
+        "\n| objects | writers | store | writes/s | (median) | p99 ms | ktui is |\n|--:|--:|:--|--:|--:|--:|--:|"
+    )
     for count in SIZES:
         peers: list[Peer] = []
-        for kind in PEERS:
-            if kind is StockTinyDB and count > 10_000:
-                continue  # over ten seconds a write
-            peer = kind(folder / f"{kind.__name__}-{count}")
-            await peer.load(count)
-            peers.append(peer)
-        cells = {(peer.name, writers): Cell() for peer in peers for writers in WRITERS}
-        gc.collect()
-        gc.freeze()
-        for _ in range(rounds):
-            for writers in WRITERS:
-                for peer in peers:
-                    await measure(peer, count, writers, seconds, cells[peer.name, writers])
-        for writers in WRITERS:
-            ours = cells["ktui", writers].rate
-            for peer in peers:
-                cell = cells[peer.name, writers]
-                ratio = "" if peer.name == "ktui" else f"{ours / cell.rate:.1f}×"
-                print(
-                    f"| {count:,} | {writers} | {peer.name} | {cell.rate:,.0f} | {cell.p99 * 1e3:.2f} | {ratio} |"
-                )
-        gc.unfreeze()
-        for peer in peers:
+        try:
+            for kind in PEERS:
+                if kind is StockTinyDB and count > 10_000:
+                    continue  # over ten seconds a write
+                peers.append(kind(folder / f"{kind.__name__}-{count}"))
+                await peers[-1].load(count)
+            await compare(peers, count, seconds, rounds)
             if count == SIZES[-1]:
-                reopened[peer.name] = await peer.reopen()
-            await peer.close()
+                reopened = {peer.name: await peer.reopen() for peer in peers}
+        finally:
+            for peer in peers:
+                await peer.close()
     print(f"\nFrom stopped to answering, {SIZES[-1]:,} objects and the history of the run, page cache warm:")
     for name, taken in reopened.items():
         print(f"- {name}: {taken:.2f} s")
@@ -133,8 +152,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--folder", type=Path, help="where to work, on the disk to measure (default: a temporary one)"
     )
