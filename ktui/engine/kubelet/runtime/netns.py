@@ -88,7 +88,7 @@ def _handed_over_socket(pid: int, family: int) -> socket.socket:
         ours.settimeout(_HANDOVER_SECONDS)
         command = [nsenter, f"--target={pid}", "--user", "--net", "--preserve-credentials", "--"]
         done = subprocess.run(
-            [*command, sys.executable, "-c", _HANDOVER, str(theirs.fileno()), str(int(family))],
+            [*command, _python(), "-c", _HANDOVER, str(theirs.fileno()), str(int(family))],
             pass_fds=[theirs.fileno()],
             capture_output=True,
             timeout=_HANDOVER_SECONDS,
@@ -98,3 +98,10 @@ def _handed_over_socket(pid: int, family: int) -> socket.socket:
             raise OSError(f"can't enter the pod's network: {done.stderr.decode(errors='replace').strip()}")
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     return socket.socket(fileno=descriptors[0])
+
+
+def _python() -> str:
+    """An interpreter that this user may run: a venv's may lie in another user's home."""
+    if os.access(sys.executable, os.X_OK):
+        return sys.executable
+    return shutil.which("python3") or "python3"
