@@ -154,3 +154,29 @@ async def test_several_workers_take_different_keys():
     assert runner.idle
     await runner.stop()
     await task
+
+
+async def test_a_run_that_was_cut_off_can_be_taken_up_again():
+    gate = asyncio.Event()
+
+    async def work(attempt):
+        await gate.wait()
+
+    controller = Scripted(work)
+    _, runner, task = start(controller)
+    controller.queue.add("a")
+    await settle()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    gate.set()
+    task = asyncio.create_task(runner.run())
+    await settle()
+    assert controller.seen == ["a", "a"]
+    assert runner.idle
+    await runner.stop()
+    await task
+
+
+async def test_a_runner_that_never_ran_stops_at_once():
+    clock = FakeClock()
+    await ControllerRunner([], Informers(None, clock), clock).stop()

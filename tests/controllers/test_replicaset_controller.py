@@ -163,3 +163,16 @@ async def test_a_deleted_replica_set_creates_no_more_pods(world, make):
     await world.client.delete(REPLICA_SETS, "web", "default")
     await world.settle()
     assert await world.names(PODS) == []
+
+
+async def test_a_large_replica_set_gathers_changes_before_it_looks_again(world, make):
+    await world.apply(REPLICA_SETS, make.replica_set(replicas=150))
+    await world.advance(0.1)
+    assert (await world.get(REPLICA_SETS, "web"))["status"]["readyReplicas"] == 150
+    before = int((await world.get(REPLICA_SETS, "web"))["metadata"]["resourceVersion"])
+    world.kubelet.ready = lambda pod: False
+    world.kubelet.poke()
+    await world.settle()
+    assert int((await world.get(REPLICA_SETS, "web"))["metadata"]["resourceVersion"]) == before
+    await world.advance(0.1)
+    assert "readyReplicas" not in (await world.get(REPLICA_SETS, "web"))["status"]

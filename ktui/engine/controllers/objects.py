@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import msgspec
 from lightkube.models.core_v1 import Pod, PodCondition, PodSpec, PodStatus
@@ -16,14 +16,6 @@ from lightkube.models.meta_v1 import ObjectMeta
 
 from ktui.kube.clock import whole_second
 from ktui.kube.resource import Object, ObjectKey
-
-
-class Typed(Protocol):
-    """A typed object of any kind."""
-
-    apiVersion: str | None  # noqa: N815 - the API's field name
-    kind: str | None
-    metadata: ObjectMeta | None
 
 
 def meta(obj: Any) -> ObjectMeta:

@@ -83,8 +83,9 @@ class ControllerRunner:
         return all(queue.idle for _, queue in self._loops)
 
     async def run(self) -> None:
-        """Wait for the informers, then work until `stop` or cancellation."""
+        """Wait for the informers, then work until `stop` or cancellation. May be run again after a crash."""
         self._started = True
+        self._ended.clear()
         try:
             await self._informers.wait_synced()
             async with asyncio.TaskGroup() as group:
@@ -93,8 +94,6 @@ class ControllerRunner:
                     for number in range(controller.workers):
                         self._own(group, self._work(controller, queue), f"{controller.name} {number}")
         finally:
-            for _, queue in self._loops:
-                queue.shut_down()
             self._ended.set()
 
     async def stop(self, grace: float = 2.0) -> None:
@@ -126,6 +125,9 @@ class ControllerRunner:
                 return
             try:
                 await _process(controller, queue, key)
+            except asyncio.CancelledError:
+                queue.add(key)
+                raise
             finally:
                 queue.done(key)
             await asyncio.sleep(0)
