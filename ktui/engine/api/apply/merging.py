@@ -68,7 +68,7 @@ def pruned(shape: Shape, value: Any, last: FieldSet, kept: FieldSet | None) -> A
             left = pruned(shape.child(name), inner, let_go, owned)
             if left is not None:
                 fields[name] = left
-        return fields if fields or not value else None
+        return fields if fields or not value or (kept is not None and is_member(kept)) else None
     if is_granular_list(value, shape):
         items: list[Any] = []
         for index, item in enumerate(value):
@@ -83,5 +83,5 @@ def pruned(shape: Shape, value: Any, last: FieldSet, kept: FieldSet | None) -> A
                 left = pruned(shape.item, item, let_go, owned)
                 if left is not None:
                     items.append(left)
-        return items if items or not value else None
+        return items if items or not value or (kept is not None and is_member(kept)) else None
     return value

@@ -106,7 +106,7 @@ def claimed(shape: Shape, value: Any) -> FieldSet | None:
         for name, inner in value.items():
             child = shape.child(name)
             try:
-                below = LEAF if inner is None or inner == {} else claimed(child, inner)
+                below = LEAF if inner in (None, {}, []) else claimed(child, inner)
             except ListItemError as error:
                 error.path = f".{name}{error.path}"
                 raise
@@ -157,9 +157,8 @@ def _compared_fields(shape: Shape, old: dict[str, Any], new: dict[str, Any]) -> 
         if before is after:
             continue
         child = shape.child(name)
-        if (before is None or after is None) and name in shape.there:
-            here = held(child, after if before is None else before, there=True)
-            below = (here, None) if before is None else (None, here)
+        if before is None and name in shape.there:
+            below = held(child, after, there=True), None
         else:
             below = compared(child, before, after)
         if below[0] is not None:
