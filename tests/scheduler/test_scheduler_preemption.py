@@ -114,3 +114,13 @@ async def test_anti_affinity_of_a_lesser_pod_is_won_by_evicting_it():
         },
     )
     assert names(await room(pod(priority=1), node("n", hermit, running("b", "1")))) == ("n", ["hermit"])
+
+
+def test_a_nominated_pod_takes_its_node_even_if_another_would_be_better():
+    algorithm = Algorithm(default_profile(), random.Random(0))
+    snapshot = cluster(node("kept", running("a", "2")), node("idle"))
+    wanted = pod(requests={"cpu": "1"})
+    assert algorithm.schedule(wanted, snapshot, {}).node == "idle"
+    assert algorithm.schedule(wanted, snapshot, {"kept": [wanted]}, "kept").node == "kept"
+    full = pod(requests={"cpu": "3"})
+    assert algorithm.schedule(full, snapshot, {"kept": [full]}, "kept").node == "idle"

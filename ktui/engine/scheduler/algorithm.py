@@ -99,14 +99,19 @@ class Algorithm:
         self._chance = chance
         self._next_node = 0
 
-    def schedule(self, pod: PodInfo, snapshot: Snapshot, nominations: Nominations) -> Placement | Unfit:
-        """Find the pod a node."""
+    def schedule(
+        self, pod: PodInfo, snapshot: Snapshot, nominations: Nominations, nominated: str = ""
+    ) -> Placement | Unfit:
+        """Find the pod a node: the one it is `nominated` to if it fits there, or else the best."""
         names = list(snapshot.nodes)
         if not names:
             return Unfit(0)
         prepared = self._pre_filter(pod, snapshot)
         if isinstance(prepared, Refusal):
             return Unfit(len(names), everywhere=prepared)
+        node = snapshot.nodes.get(nominated)
+        if node is not None and not self._fits(pod, node, snapshot, prepared, nominations.get(nominated, ())):
+            return Placement(nominated, (nominated,), (), {})
         wanted = feasible_wanted(len(names))
         refused: dict[str, Refusal] = {}
         feasible: list[NodeInfo] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from lightkube.models.core_v1 import Namespace, Node, Pod
 
 from ktui.client.informer import Delta
@@ -99,7 +100,11 @@ class Intake:
             return
         if old is not None and _node_of(old) and _is_same_to_filters(old, pod):
             return
-        if old is not None and _only_bound(old, pod) and self._cache.confirm(key, _uid(pod), _node_of(pod)):
+        if (
+            old is not None
+            and _is_only_bound(old, pod)
+            and self._cache.confirm(key, _uid(pod), _node_of(pod))
+        ):
             self._queue.move(ClusterEvent.POD_PLACED)
             return
         info = PodInfo(pod)
@@ -132,17 +137,24 @@ def _is_finished(pod: Pod) -> bool:
 
 def _is_same_to_filters(old: Pod, new: Pod) -> bool:
     """Whether only the status changed, which happens far more often than anything else."""
-    return _only_bound(old, new) and not _is_finished(old) and old.spec == new.spec
+    return not _is_finished(old) and old.spec == new.spec and _has_same_metadata(old, new)
 
 
-def _only_bound(old: Pod, new: Pod) -> bool:
-    """Whether the metadata that filters look at is unchanged (a binding changes nothing but the node)."""
+def _is_only_bound(old: Pod, new: Pod) -> bool:
+    """Whether nothing but the node was added, as by a binding."""
+    if old.spec is None or new.spec is None:
+        return False
+    return old.spec == msgspec.structs.replace(new.spec, nodeName=old.spec.nodeName) and _has_same_metadata(
+        old, new
+    )
+
+
+def _has_same_metadata(old: Pod, new: Pod) -> bool:
     if old.metadata is None or new.metadata is None:
         return False
     return (
         old.metadata.labels == new.metadata.labels
         and old.metadata.deletionTimestamp == new.metadata.deletionTimestamp
-        and old.metadata.generation == new.metadata.generation
     )
 
 

@@ -125,7 +125,8 @@ class Scheduler:
         pod = entry.info
         started = self._clock.monotonic()
         snapshot = self._cache.snapshot()
-        outcome = self._algorithm.schedule(pod, snapshot, self._nominations)
+        nominated = self._nominations.node_of(pod.key)
+        outcome = self._algorithm.schedule(pod, snapshot, self._nominations, nominated)
         seconds = self._clock.monotonic() - started
         if isinstance(outcome, Unfit):
             await self._unschedulable(entry, outcome, snapshot, seconds)
