@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
+SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
 _DNS_1035: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = f"({_QUALIFIED})?"
@@ -24,7 +24,7 @@ _PERCENT: Final = "[0-9]+%"
 _C_IDENTIFIER: Final = "[A-Za-z_][A-Za-z0-9_]*"
 
 _label_match = re.compile(_LABEL, re.ASCII).fullmatch
-_subdomain_match = re.compile(_SUBDOMAIN, re.ASCII).fullmatch
+_subdomain_match = re.compile(SUBDOMAIN, re.ASCII).fullmatch
 _dns_1035_match = re.compile(_DNS_1035, re.ASCII).fullmatch
 _qualified_match = re.compile(_QUALIFIED, re.ASCII).fullmatch
 _label_value_match = re.compile(_LABEL_VALUE, re.ASCII).fullmatch
@@ -87,7 +87,7 @@ def dns_subdomain(text: str) -> list[str]:
             mismatch(
                 "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
                 "must start and end with an alphanumeric character",
-                _SUBDOMAIN,
+                SUBDOMAIN,
                 "example.com",
             )
         )

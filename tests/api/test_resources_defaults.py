@@ -42,7 +42,7 @@ def test_a_pod_gets_every_default() -> None:
         ("host:5000/web:1", "IfNotPresent"),
         ("web:1", "IfNotPresent"),
         ("web@sha256:abc", "IfNotPresent"),
-        ("web:latest@sha256:abc", "IfNotPresent"),
+        ("web:latest@sha256:abc", "Always"),
     ],
 )
 def test_images_without_a_fixed_tag_are_always_pulled(image: str, policy: str) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from kind_cases import LABEL, SUBDOMAIN, container, errors, pod, update_errors
 
 ANTI_AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -481,6 +480,12 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             "must be in the range 1-100",
             "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm."
             "topologyKey: Required value: can not be empty",
+            "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm."
+            'topologyKey: Invalid value: "": name part must be non-empty',
+            "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm."
+            "topologyKey: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', "
+            "and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
+            "used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
         ],
     ),
     (
@@ -493,11 +498,36 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
         },
         [
             "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
-            "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: "
+            "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "
             '"{z, DoNotSchedule}"',
             "spec.topologySpreadConstraints[1].minDomains: Invalid value: 0: must be greater than zero",
             'spec.topologySpreadConstraints[2].whenUnsatisfiable: Unsupported value: "Later": supported values: '
             '"DoNotSchedule", "ScheduleAnyway"',
+        ],
+    ),
+    (
+        {
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "z",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": {"app": "web"}},
+                    "matchLabelKeys": ["app"],
+                },
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "y",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "matchLabelKeys": ["app"],
+                },
+            ]
+        },
+        [
+            'spec.topologySpreadConstraints[0][0]: Invalid value: "app": exists in both matchLabelKeys and '
+            "labelSelector",
+            "spec.topologySpreadConstraints[1].matchLabelKeys: Forbidden: must not be specified when labelSelector "
+            "is not set",
         ],
     ),
     (
@@ -523,7 +553,7 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("spec", "expected"), CASES)
 def test_spec(spec, expected) -> None:
-    assert errors("pods", pod(spec)) == expected
+    assert errors("pods", pod(spec, labels={"app": "web"})) == expected
 
 
 def test_errors_of_several_parts_are_listed_together() -> None:

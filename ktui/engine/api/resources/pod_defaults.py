@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ktui.engine.api.resources.images import pull_policy
 from ktui.engine.api.resources.volume_defaults import default_volume
 from ktui.kube.data import mapping, section
 from ktui.kube.quantity import Quantity, parse_quantity
@@ -92,14 +93,6 @@ def default_container(container: Object) -> Object:
     return changed
 
 
-def pull_policy(image: str) -> str:
-    """Always for images without a tag or with `latest`, unless a digest pins them."""
-    if "@" in image:
-        return "IfNotPresent"
-    tag = image.rpartition("/")[2].partition(":")[2]
-    return "Always" if tag in ("", "latest") else "IfNotPresent"
-
-
 def _filled(given: Object, defaults: Object) -> Object:
     """A copy of `given` with what is missing or zero filled in."""
     return {**given, **{field: value for field, value in defaults.items() if not given.get(field)}}
@@ -178,7 +171,7 @@ def _pod_requests(spec: Object) -> Object:
         asked = mapping(section(container, "resources"), "requests")
         for name, amount in asked.items():
             summed[name] = summed.get(name, Quantity(0)) + parse_quantity(amount)
-    for name in {*limits, *(summed if limits or requests else ())}:
+    for name in {**limits, **summed} if limits else ():
         if name in requests or not (name in ("cpu", "memory") or name.startswith("hugepages-")):
             continue
         requests[name] = str(summed[name]) if name in summed else limits[name]

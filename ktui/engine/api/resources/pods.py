@@ -82,7 +82,7 @@ def _keyed(term: Object, labels: dict[str, str]) -> Object:
         keys: list[str] = term.get(field) or []
         for key in keys:
             expression = {"key": key, "operator": operator, "values": [labels.get(key, "")]}
-            if key in labels and expression not in expressions:
+            if key in labels:
                 expressions.append(expression)
     if len(expressions) == known:
         return term

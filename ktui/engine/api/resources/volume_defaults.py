@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ktui.engine.api.resources.images import pull_policy
 from ktui.kube.resource import Object
 
 _MODE: Final = 0o644
@@ -41,18 +42,13 @@ def default_volume(volume: Object) -> Object:
                 "volumeClaimTemplate": default_claim_template(found["volumeClaimTemplate"]),
             }
         elif source == "image":
-            changed[source] = {"pullPolicy": _pull_policy(found.get("reference") or ""), **found}
+            changed[source] = {"pullPolicy": pull_policy(found.get("reference") or ""), **found}
     return changed
 
 
 def default_claim_template(template: Object) -> Object:
     spec: Object = template.get("spec") or {}
     return {**template, "spec": {"volumeMode": "Filesystem", **spec}}
-
-
-def _pull_policy(reference: str) -> str:
-    tag = reference.rpartition("/")[2].partition(":")[2]
-    return "Always" if "@" not in reference and tag in ("", "latest") else "IfNotPresent"
 
 
 def _projection(source: Object) -> Object:

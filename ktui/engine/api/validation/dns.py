@@ -22,7 +22,7 @@ _POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"
 _SERVERS: Final = 3
 _SEARCHES: Final = 32
 _SEARCH_LENGTH: Final = 2048
-_SEARCH: Final = r"[a-z0-9_]([-_a-z0-9]*[a-z0-9])?(\.[a-z0-9_]([-_a-z0-9]*[a-z0-9])?)*"
+_SEARCH: Final = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
 
 
 def check_dns(spec: Object, path: str) -> list[Cause]:
@@ -65,7 +65,7 @@ def _config(config: Object, at: str) -> list[Cause]:
                 "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or "
                 "'.', and must start and end with an alphanumeric character"
             )
-            why = names.mismatch(rule, _SEARCH, "example.com")
+            why = names.mismatch(rule, names.SUBDOMAIN, "example.com")
             causes.append(invalid(f"{at}.searches[{index}]", name, why))
     for index, option in enumerate(items(config, "options")):
         if not option.get("name"):

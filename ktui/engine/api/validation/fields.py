@@ -49,8 +49,7 @@ def too_long(path: str, most: int) -> Cause:
 
 
 def too_many(path: str, found: int, most: int) -> Cause:
-    items = "item" if most == 1 else "items"
-    return Cause(path, "FieldValueTooMany", f"Too many: {found}: must have at most {most} {items}")
+    return Cause(path, "FieldValueTooMany", f"Too many: {found}: must have at most {most} items")
 
 
 def shown(value: Any) -> str:

@@ -15,7 +15,7 @@ from ktui.engine.api.validation.fields import (
 from ktui.engine.api.validation.nodes import TAINT_EFFECTS
 from ktui.engine.api.validation.selectors import check_label_selector
 from ktui.kube import names
-from ktui.kube.data import items, section, string, strings
+from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
@@ -117,22 +117,38 @@ def _pod_term(term: Object, path: str) -> list[Cause]:
     for namespace in strings(term, "namespaces"):
         causes += each_invalid(f"{path}.namespace", namespace, names.dns_label(namespace))
     matching, mismatching = strings(term, "matchLabelKeys"), strings(term, "mismatchLabelKeys")
-    for field, keys in (("matchLabelKeys", matching), ("mismatchLabelKeys", mismatching)):
-        if keys and term.get("labelSelector") is None:
+    causes += _label_keys(term, path)
+    for index, key in enumerate(matching):
+        if key in mismatching:
+            why = "exists in both matchLabelKeys and mismatchLabelKeys"
+            causes.append(invalid(f"{path}.matchLabelKeys[{index}]", key, why))
+    topology = string(term, "topologyKey")
+    if not topology:
+        causes.append(required(f"{path}.topologyKey", "can not be empty"))
+    return causes + each_invalid(f"{path}.topologyKey", topology, names.qualified_name(topology))
+
+
+def _label_keys(term: Object, path: str) -> list[Cause]:
+    """Keys whose values come from the pod's labels: they are part of the selector by now, once each."""
+    causes: list[Cause] = []
+    selector: Object | None = term.get("labelSelector")
+    for field in ("matchLabelKeys", "mismatchLabelKeys"):
+        keys = strings(term, field)
+        if keys and selector is None:
             causes.append(forbidden(f"{path}.{field}", "must not be specified when labelSelector is not set"))
+            continue
         for index, key in enumerate(keys):
             causes += each_invalid(f"{path}.{field}[{index}]", key, names.qualified_name(key))
-            if field == "matchLabelKeys" and key in mismatching:
-                why = "exists in both matchLabelKeys and mismatchLabelKeys"
-                causes.append(invalid(f"{path}.{field}[{index}]", key, why))
-    return causes + _topology_key(term, path)
-
-
-def _topology_key(term: Object, path: str) -> list[Cause]:
-    key = string(term, "topologyKey")
-    if not key:
-        return [required(f"{path}.topologyKey", "can not be empty")]
-    return each_invalid(f"{path}.topologyKey", key, names.qualified_name(key))
+    if selector is not None:
+        keys = strings(term, "matchLabelKeys")
+        seen = set(mapping(selector, "matchLabels"))
+        for expression in items(selector, "matchExpressions"):
+            key = string(expression, "key")
+            if key in keys and key in seen:
+                why = "exists in both matchLabelKeys and labelSelector"
+                causes.append(invalid(f"{path}[{keys.index(key)}]", key, why))
+            seen.add(key)
+    return causes
 
 
 def check_tolerations(tolerations: list[Object], path: str) -> list[Cause]:
@@ -167,20 +183,20 @@ def check_tolerations(tolerations: list[Object], path: str) -> list[Cause]:
 def check_spread(constraints: list[Object], path: str) -> list[Cause]:
     """`topologySpreadConstraints`."""
     causes: list[Cause] = []
-    seen: set[tuple[str, str]] = set()
+    pairs = [(string(c, "topologyKey"), string(c, "whenUnsatisfiable")) for c in constraints]
     for index, constraint in enumerate(constraints):
         at = f"{path}[{index}]"
         skew: int = constraint.get("maxSkew") or 0
         action = string(constraint, "whenUnsatisfiable")
         if skew <= 0:
             causes.append(invalid(f"{at}.maxSkew", skew, names.POSITIVE))
-        causes += _topology_key(constraint, at)
+        if not constraint.get("topologyKey"):
+            causes.append(required(f"{at}.topologyKey", "can not be empty"))
         if action not in _ACTIONS:
             causes.append(unsupported(f"{at}.whenUnsatisfiable", action, _ACTIONS))
-        pair = (string(constraint, "topologyKey"), action)
-        if pair in seen:
-            causes.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}"))
-        seen.add(pair)
+        if pairs[index] in pairs[index + 1 :]:
+            pair = f"{{{pairs[index][0]}, {pairs[index][1]}}}"
+            causes.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", pair))
         causes += _spread_options(constraint, action, at)
     return causes
 
@@ -197,13 +213,7 @@ def _spread_options(constraint: Object, action: str, at: str) -> list[Cause]:
     for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
         if field in constraint and constraint[field] not in ("Honor", "Ignore"):
             causes.append(unsupported(f"{at}.{field}", constraint[field], ("Honor", "Ignore")))
-    keys = strings(constraint, "matchLabelKeys")
-    if keys and constraint.get("labelSelector") is None:
-        causes.append(
-            forbidden(f"{at}.matchLabelKeys", "must not be specified when labelSelector is not set")
-        )
-    for index, key in enumerate(keys):
-        causes += each_invalid(f"{at}.matchLabelKeys[{index}]", key, names.qualified_name(key))
+    causes += _label_keys(constraint, at)
     return causes + check_label_selector(constraint.get("labelSelector"), f"{at}.labelSelector")
 
 
