@@ -6,6 +6,7 @@ Text in, a tuple out; tuples of any two cells compare. Cells that hold nothing (
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 SortKey: TypeAlias = tuple[int, float, tuple[tuple[int, int, str], ...]]
@@ -41,6 +42,7 @@ def number_of(text: str) -> float | None:
     return float(match[1]) * _SCALES[match[2] or ""] if match is not None else None
 
 
+@lru_cache(maxsize=1 << 15)
 def natural_key(text: str, *, duration: bool = False) -> SortKey:
     """The sort key of a cell; `duration` reads `5m` as five minutes and not as five thousandths."""
     if text in _EMPTY:

@@ -8,7 +8,7 @@ lines it touched, and nothing is painted when nothing changed. The cursor belong
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -140,12 +140,13 @@ class VirtualTable(ScrollView, can_focus=True):
         delta = self.model.apply(upserts, deletes)
         if not delta:
             return delta
-        self._flash(delta)
+        seen = self._uids_on_screen()
+        self._flash({uid: cells for uid, cells in delta.changed.items() if uid in seen})
         if delta.moved or self.model.widths != before:
             self.refresh_rows()
         else:
-            for uid in delta.changed:
-                self._refresh_uid(uid)
+            for uid in delta.changed.keys() & seen.keys():
+                self.refresh_lines(seen[uid] + 1)
         return delta
 
     def refresh_rows(self) -> None:
@@ -404,10 +405,10 @@ class VirtualTable(ScrollView, can_focus=True):
         if 0 <= y <= self.page:
             self.refresh_lines(index + 1)
 
-    def _refresh_uid(self, uid: str) -> None:
-        index = self.model.index_of(uid)
-        if index is not None:
-            self._refresh_index(index)
+    def _uids_on_screen(self) -> dict[str, int]:
+        top = round(self.scroll_y)
+        last = min(len(self.model), top + self.page + 1)
+        return {self.model.row_at(index).uid: index for index in range(top, last)}
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -418,20 +419,20 @@ class VirtualTable(ScrollView, can_focus=True):
             if index < len(self.model) and self._live_texts(self.model.row_at(index)) != texts:
                 self._refresh_index(index)
 
-    def _flash(self, delta: TableDelta) -> None:
+    def _flash(self, changed: Mapping[str, Sequence[int]]) -> None:
         columns = self.model.columns
-        top = round(self.scroll_y)
-        for uid, cells in delta.changed.items():
-            index = self.model.index_of(uid)
-            if index is not None and top <= index <= top + self.page:
-                self._flashes.record(
-                    uid, (cell for cell in cells if columns[cell].flashes and columns[cell].live is None)
-                )
+        for uid, cells in changed.items():
+            self._flashes.record(
+                uid, (cell for cell in cells if columns[cell].flashes and columns[cell].live is None)
+            )
         if self._flashes and self._flash_timer is not None:
             self._flash_timer.resume()
 
     def _fade(self) -> None:
-        for uid in self._flashes.step():
-            self._refresh_uid(uid)
+        touched = self._flashes.step()
+        seen = self._uids_on_screen()
+        for uid in touched:
+            if uid in seen:
+                self.refresh_lines(seen[uid] + 1)
         if not self._flashes and self._flash_timer is not None:
             self._flash_timer.pause()
