@@ -7,7 +7,6 @@ objects, because some of the kubelet's work is done in threads.
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
 
 import pytest_asyncio
 
@@ -21,7 +20,7 @@ from ktui.engine.api.server import ApiServer
 from ktui.engine.kubelet.kubelet import Kubelet
 from ktui.engine.kubelet.runtime.sim import SimRuntime
 from ktui.engine.store import open_store
-from ktui.kube.clock import FakeClock, RealClock
+from ktui.kube.clock import FakeClock
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import CONFIG_MAPS, EVENTS, PODS, SECRETS
 
@@ -56,6 +55,8 @@ class World:
         self.recorder = EventRecorder(self.client, "kubelet", host=NODE, clock=self.clock)
         self.kubelet_options = kubelet_options
         self.kubelet = None
+        self.info = None
+        """What the runtime's start gave; a runtime that was started before brings its own."""
         self._tasks = []
         self._background = []
 
@@ -67,12 +68,12 @@ class World:
     async def start_kubelet(self):
         """A kubelet that knows nothing, as after a restart of ktui."""
         informers = Informers(self.client, self.clock)
-        info = await self.runtime.start()
+        self.info = self.info or await self.runtime.start()
         self.kubelet = Kubelet(
             self.client,
             informers,
             self.runtime,
-            info,
+            self.info,
             node_name=NODE,
             data_dir=self.data_dir,
             clock=self.clock,
@@ -179,9 +180,6 @@ class World:
         for _ in range(10):
             await asyncio.sleep(0.003)
 
-    def now(self):
-        return self.clock.now().astimezone(UTC)
-
 
 def condition(obj, kind):
     return next((c for c in obj["status"].get("conditions", []) if c["type"] == kind), {})
@@ -213,7 +211,3 @@ async def world(tmp_path):
     await made.start()
     yield made
     await made.stop()
-
-
-REAL_CLOCK = RealClock()
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,13 +12,13 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from lightkube.models.core_v1 import ConfigMap, Node, Pod, PodSpec, Secret
 from lightkube.models.meta_v1 import ObjectMeta
 
 from ktui.client.base import Client
-from ktui.client.informer import Delta, Informers
+from ktui.client.informer import Delta, Informer, Informers
 from ktui.engine.kubelet import machine, node_object
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.admission import check_admission
@@ -47,6 +47,7 @@ from ktui.kube.kinds import CONFIG_MAPS, NODES, PODS, SECRETS
 from ktui.kube.resource import ObjectKey
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _RUNTIME_RETRY_SECONDS = 2.0
 
@@ -92,8 +93,9 @@ class Kubelet:
         self._config_maps = informers.of(CONFIG_MAPS, ConfigMap)
         self._secrets = informers.of(SECRETS, Secret)
         self._group: asyncio.TaskGroup | None = None
-        ledger = PulledImages(data_dir / "pulled-images.json", clock)
-        self._image_gc = ImageGarbageCollector(runtime, clock, ledger)
+        self._listening: list[tuple[Informer[Any], Callable[[Delta[Any]], None]]] = []
+        self._pulled_images = PulledImages(data_dir / "pulled-images.json", clock)
+        self._image_gc = ImageGarbageCollector(runtime, clock, self._pulled_images)
         self.agent = KubeletAgent(runtime, clock, self._known_pods)
         """Answers the API server about this node's pods."""
         self._registration = NodeRegistration(client, runtime, info, identity, data_dir, clock, recorder)
@@ -106,7 +108,7 @@ class Kubelet:
             data_dir=data_dir,
             recorder=recorder,
             references=ReferenceReader(client, informers),
-            puller=ImagePuller(runtime, clock, ledger.pulled),
+            puller=ImagePuller(runtime, clock, self._image_pulled),
             volumes=PodVolumes(data_dir / "pods", volume_plugins),
             tokens=TokenSource(client, clock),
             stopper=Stopper(runtime, clock),
@@ -124,28 +126,44 @@ class Kubelet:
         """Run until cancelled; containers keep running then."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            async with self._runtime.events() as events:
+            try:
                 await self._registration.register()
                 await self._pods.wait_synced()
-                self._pods.add_handler(self._pod_changed)
-                self._config_maps.add_handler(self._config_map_changed)
-                self._secrets.add_handler(self._secret_changed)
-                try:
+                self._listen(self._pods, self._pod_changed)
+                self._listen(self._config_maps, self._config_map_changed)
+                self._listen(self._secrets, self._secret_changed)
+                group.create_task(self._registration.run(), name="node heartbeat")
+                group.create_task(self._image_gc.run(), name="image garbage collection")
+                await self._watch_runtime()
+            finally:
+                self._group = None
+                self._stop_listening()
+
+    def _listen(self, informer: Informer[T], handler: Callable[[Delta[T]], None]) -> None:
+        informer.add_handler(handler)
+        self._listening.append((informer, handler))
+
+    def _stop_listening(self) -> None:
+        for informer, handler in self._listening:
+            informer.remove_handler(handler)
+        self._listening.clear()
+
+    async def _watch_runtime(self) -> None:
+        """Wake workers by the runtime's events; look at everything whenever events may have been missed."""
+        while True:
+            try:
+                async with self._runtime.events() as events:
                     await self._adopt()
                     self.ready.set()
-                    group.create_task(self._registration.run(), name="node heartbeat")
-                    group.create_task(self._image_gc.run(), name="image garbage collection")
-                    while True:
-                        async for event in events:
-                            self._wake(event.pod_uid)
-                            if not event.pod_uid:
-                                await self._adopt()
-                        await self._clock.sleep(_RUNTIME_RETRY_SECONDS)
-                finally:
-                    self._pods.remove_handler(self._pod_changed)
-                    self._config_maps.remove_handler(self._config_map_changed)
-                    self._secrets.remove_handler(self._secret_changed)
-                    self._group = None
+                    async for event in events:
+                        self._wake(event.pod_uid)
+                        if not event.pod_uid:
+                            await self._adopt()
+            except (RuntimeCallError, OSError) as error:
+                log.warning("container runtime: %s", error)
+                self._registration.runtime_state(f"container runtime is down: {error}")
+            await self._clock.sleep(_RUNTIME_RETRY_SECONDS)
+            self._wake("")
 
     def _wake(self, pod_uid: str) -> None:
         if pod_uid:
@@ -154,6 +172,10 @@ class Kubelet:
             return
         for worker in self.workers.values():
             worker.wake()
+
+    def _image_pulled(self, image_id: str) -> None:
+        self._pulled_images.pulled(image_id)
+        self._registration.images_changed()
 
     def _known_pods(self) -> list[Pod]:
         return [worker.pod for worker in self.workers.values()]

@@ -62,6 +62,8 @@ class NodeRegistration:
         self._runtime_error = ""
         self._node: Object = {}
         self._written_at = 0.0
+        self._images: Sequence[ImageRecord] = ()
+        self._images_stale = True
 
     @property
     def labels(self) -> dict[str, str]:
@@ -74,6 +76,10 @@ class NodeRegistration:
         if error != self._runtime_error:
             self._runtime_error = error
             self._changed.set()
+
+    def images_changed(self) -> None:
+        """An image came: the next heartbeat lists them anew."""
+        self._images_stale = True
 
     async def register(self) -> None:
         """Make sure that the Node and its Lease exist and are fresh. Raises StatusError."""
@@ -132,16 +138,19 @@ class NodeRegistration:
     async def write_status(self, *, force: bool = False) -> None:
         """Write the Node's status if it changed, or if it was not written for long."""
         machine = await asyncio.to_thread(read_machine, self._data_dir)
-        images: Sequence[ImageRecord] = ()
-        try:
-            images = await self._runtime.images()
-        except RuntimeCallError as error:
-            log.info("node %s: images not listed: %s", self._identity.name, error)
+        overdue = self._clock.monotonic() - self._written_at >= STATUS_SECONDS
+        if force or overdue or self._images_stale:
+            await self._list_images()
         before: Object = self._node.get("status") or {}
         after = node_status(
-            self._identity, machine, self._info, images, self._runtime_error, before, self._clock.now()
+            self._identity,
+            machine,
+            self._info,
+            self._images,
+            self._runtime_error,
+            before,
+            self._clock.now(),
         )
-        overdue = self._clock.monotonic() - self._written_at >= STATUS_SECONDS
         if not (force or overdue or differs(before, after)):
             return
         self._tell_pressure(before, pressures(machine))
@@ -163,6 +172,13 @@ class NodeRegistration:
             self._changed.set()
             return
         self._written_at = self._clock.monotonic()
+
+    async def _list_images(self) -> None:
+        self._images_stale = False
+        try:
+            self._images = await self._runtime.images()
+        except RuntimeCallError as error:
+            log.info("node %s: images not listed: %s", self._identity.name, error)
 
     def event(self, kind: EventKind, reason: str, message: str) -> None:
         if self._recorder is not None:

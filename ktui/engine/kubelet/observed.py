@@ -95,7 +95,7 @@ class Health:
         self.starting.discard(container_id)
 
     def keep_only(self, container_ids: set[str]) -> None:
-        """Forget containers that are gone."""
-        known = {*self.ready, *self.started, *self.unhealthy, *self.starting}
+        """Forget containers that are gone (but not those being started: the runtime may not list them yet)."""
+        known = {*self.ready, *self.started, *self.unhealthy} - self.starting
         for container_id in known - container_ids:
             self.forget(container_id)

@@ -150,7 +150,7 @@ class PodWorker:
         self._admit()
         stopping = self._is_stopping()
         self._prober.reconcile(self.pod, events, runtime, terminating=stopping)
-        self.health.keep_only({r.id for sandbox in runtime.sandboxes for r in sandbox.containers})
+        self._forget_gone(runtime)
         await self._read_messages(runtime)
         delays: list[float] = []
         if not stopping:
@@ -225,6 +225,15 @@ class PodWorker:
         except PodError as error:
             log.warning("pod %s: volumes not refreshed: %s", pods.full_name(self.pod), error)
 
+    def _forget_gone(self, runtime: PodRuntime) -> None:
+        present = {record.id for sandbox in runtime.sandboxes for record in sandbox.containers}
+        self.health.keep_only(present)
+        self._counted &= present
+        self._told &= present
+        for known in (self._messages, self._starter.failed_starts):
+            for container_id in set(known) - present - self.health.starting:
+                del known[container_id]
+
     async def _read_messages(self, runtime: PodRuntime) -> None:
         ended = [
             record
@@ -266,9 +275,7 @@ class PodWorker:
     def _crash_back_off(self, container: Container, runtime: PodRuntime) -> float:
         """Seconds until a container that ended may start again, with the waiting state that tells."""
         record = runtime.latest(container.name)
-        if record is None or not (
-            record.state is ContainerState.EXITED or record.id in self._starter.failed_starts
-        ):
+        if record is None or record.state is ContainerState.RUNNING:
             return 0.0
         since = record.finished_at or record.created_at or self._context.clock.now()
         key = (pods.uid(self.pod), f"{container.name}/{labels.container_hash(container)}")
