@@ -21,6 +21,10 @@ REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, "replic
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 
+PRIORITY_CLASSES = Resource(
+    "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, "priorityclass", ("pc",)
+)
+
 MANIFEST_FILES = Resource(
     "ktui.dev", "v1alpha1", "manifestfiles", "ManifestFile", False, "manifestfile", ("mf",)
 )

@@ -185,6 +185,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
+        "priorityclasses",
+        {"value": 5, "preemptionPolicy": "Never"},
+        {"Name": "x", "Value": 5, "Global-Default": False, "Age": "60m", "PreemptionPolicy": "Never"},
+    ),
+    (
         "manifestfiles",
         {
             "spec": {"path": "a.yaml"},

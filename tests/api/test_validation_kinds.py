@@ -205,6 +205,24 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
             "target.name: Required value",
         ],
     ),
+    ("priorityclasses", {**cluster(), "value": 1000}, []),
+    ("priorityclasses", {**cluster(name="system-node-critical"), "value": 2000001000}, []),
+    (
+        "priorityclasses",
+        {**cluster(), "value": 1000000001, "preemptionPolicy": "Always"},
+        [
+            "value: Forbidden: maximum allowed value of a user defined priority is 1000000000",
+            'preemptionPolicy: Unsupported value: "Always": supported values: "PreemptLowerPriority", "Never"',
+        ],
+    ),
+    (
+        "priorityclasses",
+        {**cluster(name="system-mine"), "value": 1},
+        [
+            "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. "
+            "error: system-mine is not a known system priority class"
+        ],
+    ),
     ("manifestfiles", {**cluster(), "spec": {"path": "a.yaml"}, "status": {"state": "Synced"}}, []),
 ]
 
@@ -258,6 +276,15 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         {**cluster(), "spec": {"providerID": "b"}},
         {**cluster(), "spec": {"providerID": "a"}},
         ['spec.providerID: Forbidden: node updates may not change providerID except from "" to valid'],
+    ),
+    (
+        "priorityclasses",
+        {**cluster(), "value": 1, "preemptionPolicy": "Never"},
+        {**cluster(), "value": 2},
+        [
+            "value: Forbidden: may not be changed in an update.",
+            'preemptionPolicy: Invalid value: "Never": field is immutable',
+        ],
     ),
     ("namespaces", cluster(labels={"a": "b"}), cluster(), []),
     (

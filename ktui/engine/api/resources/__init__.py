@@ -16,6 +16,7 @@ from ktui.engine.api.resources import (
     namespaces,
     nodes,
     pods,
+    priorityclasses,
     replicasets,
     secrets,
     serviceaccounts,
@@ -34,6 +35,7 @@ _MODULES = (
     deployments,
     replicasets,
     leases,
+    priorityclasses,
     ktui_dev,
 )
 
