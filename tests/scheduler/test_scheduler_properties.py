@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
+from typing import Any
 
 from builders import cluster, node, pod
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from ktui.engine.scheduler.algorithm import Algorithm, Placement, feasible_wanted
 from ktui.engine.scheduler.plugins import default_profile
+from ktui.engine.scheduler.preemption import Preemption
 
 TAINT = {"key": "k", "effect": "NoSchedule"}
 APART = {
@@ -87,6 +90,125 @@ def test_counting_pods_in_and_out_leaves_nothing(requests, data):
     assert not any(info.requested.values())
     assert not any(info.scoring_requested.values())
     assert twin.requested.get("cpu", 0) == sum(requests)
+
+
+SPREAD = [
+    {
+        "maxSkew": 1,
+        "topologyKey": "zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "a"}},
+    },
+    {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app": "b"}},
+    },
+]
+
+
+def _terms(app: str, weight: int = 0) -> dict[str, Any]:
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": app}}}
+    if weight:
+        return {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": weight, "podAffinityTerm": term}]
+        }
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+
+
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"requests": {"cpu": "500m"}},
+    {"requests": {"cpu": "100m", "memory": "1Gi"}},
+    {"topologySpreadConstraints": SPREAD},
+    {"affinity": {"podAffinity": _terms("a")}},
+    {"affinity": {"podAntiAffinity": _terms("b")}},
+    {"affinity": {"podAffinity": _terms("a", 7), "podAntiAffinity": _terms("b", 3)}},
+    {"ports": [{"containerPort": 80, "hostPort": 80}]},
+    {
+        "metadata": {
+            "ownerReferences": [
+                {"uid": "rs", "controller": True, "apiVersion": "v1", "kind": "R", "name": "r"}
+            ]
+        }
+    },
+]
+shapes = st.tuples(st.sampled_from(SHAPES), st.sampled_from("ab"))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(shapes, st.integers(0, 3), st.booleans()), max_size=25),
+    st.lists(shapes, min_size=1, max_size=4),
+)
+def test_what_is_remembered_and_summed_up_is_what_a_fresh_look_gives(steps, wishes):
+    """Pods come and go while others are scheduled; in the end the nodes answer as if built anew."""
+
+    def ask(snapshot, wish):
+        (shape, app) = wish
+        algorithm = Algorithm(default_profile(), random.Random(0))
+        outcome = algorithm.schedule(pod("asking", labels={"app": app}, **shape), snapshot, {})
+        if isinstance(outcome, Placement):
+            return outcome.feasible, outcome.scores, outcome.refused
+        return outcome.message()
+
+    zones = "aabc"
+    live = cluster(*(node(f"n{i}", labels={"zone": zone}) for i, zone in enumerate(zones)))
+    for i, ((shape, app), where, leaves) in enumerate(steps):
+        ask(live, wishes[i % len(wishes)])
+        info = live.nodes[f"n{where}"]
+        if leaves and info.pods:
+            info.remove(next(iter(info.pods)))
+        else:
+            info.add(pod(f"p{i}", labels={"app": app}, **shape))
+    fresh = cluster(
+        *(
+            node(f"n{i}", *live.nodes[f"n{i}"].pods.values(), labels={"zone": zone})
+            for i, zone in enumerate(zones)
+        )
+    )
+    for wish in wishes:
+        assert ask(live, wish) == ask(fresh, wish)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(100, 3000), st.integers(0, 10)), max_size=6), min_size=1, max_size=4
+    ),
+    st.integers(500, 4500),
+    st.integers(0, 10),
+)
+def test_preemption_takes_only_lesser_pods_and_no_more_than_needed(running, cpu, priority):
+    nodes = [
+        node(
+            f"n{i}",
+            *(pod(f"p{i}-{j}", requests={"cpu": f"{c}m"}, priority=p) for j, (c, p) in enumerate(there)),
+        )
+        for i, there in enumerate(running)
+    ]
+    snapshot = cluster(*nodes)
+    wanted = pod("wanted", requests={"cpu": f"{cpu}m"}, priority=priority)
+    algorithm = Algorithm(default_profile(), random.Random(0))
+    unfit = algorithm.schedule(wanted, snapshot, {})
+    if isinstance(unfit, Placement):
+        return
+    preemption = Preemption(algorithm, lambda _: None)
+    room = asyncio.run(preemption.make_room(wanted, unfit, snapshot, {}, ""))
+    if not room.node:
+        assert room.message.startswith("preemption: ")
+        return
+    assert room.victims
+    assert all(victim.priority < priority for victim in room.victims)
+    cleared = snapshot.nodes[room.node].copy()
+    for victim in room.victims:
+        cleared.remove(victim.key)
+    assert algorithm.refusal(wanted, cleared, snapshot, ()) is None
+    for victim in room.victims:
+        cleared.add(victim)
+        assert algorithm.refusal(wanted, cleared, snapshot, ()) is not None
+        cleared.remove(victim.key)
 
 
 def test_the_same_chance_gives_the_same_placements():
