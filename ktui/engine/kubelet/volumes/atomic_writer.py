@@ -36,8 +36,10 @@ def write_payload(directory: Path, payload: Payload, group: int | None = None) -
     fresh.rename(link)
     _link_names(directory, wanted)
     _remove_stale(directory, wanted)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
+    for folder in directory.glob("..*"):
+        # The one before, and what a write that was cut short left.
+        if folder.is_dir() and not folder.is_symlink() and folder.name != new.name:
+            shutil.rmtree(folder, ignore_errors=True)
     return True
 
 
