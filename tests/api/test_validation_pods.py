@@ -620,7 +620,7 @@ def test_what_of_a_pod_may_change(spec) -> None:
             "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
             "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
             "existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
-            "negative)\n- hostname: None\n+ hostname: 'other'",
+            'negative)\nspec.hostname: null → "other"',
         ),
         (
             {"schedulingGates": [{"name": "new"}]},
@@ -630,6 +630,16 @@ def test_what_of_a_pod_may_change(spec) -> None:
 )
 def test_what_of_a_pod_may_not_change(spec, expected) -> None:
     assert update_errors("pods", changed(**spec), OLD) == [expected]
+
+
+def test_a_refused_update_names_every_changed_field() -> None:
+    containers = [{"name": "main", "image": "web:2", "env": [{"name": "A", "value": "1"}], "command": ["x"]}]
+    (found,) = update_errors("pods", changed(containers=containers, subdomain="s"), OLD)
+    assert found.split("\n")[1:] == [
+        'spec.containers[0].env: null → [{"name":"A","value":"1"}]',
+        'spec.containers[0].command: null → ["x"]',
+        'spec.subdomain: null → "s"',
+    ]
 
 
 def test_a_gated_pod_may_be_narrowed_but_not_widened() -> None:

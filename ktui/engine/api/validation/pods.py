@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from itertools import zip_longest
+from typing import Any, Final, cast
 
-from ktui.engine.api.validation.fields import forbidden, immutable, invalid
+from ktui.engine.api.validation.fields import forbidden, immutable, invalid, shown
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.pod_spec import check_pod_spec
 from ktui.engine.api.validation.scheduling import REQUIRED
@@ -16,6 +17,7 @@ from ktui.kube.resource import Object
 _DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _LARGEST_DEADLINE: Final = 2**31 - 1
+_SHOWN_CHANGES: Final = 20
 _UPDATABLE: Final = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
     "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
@@ -69,12 +71,9 @@ def validate_pod_update(new: Object, old: Object) -> list[Cause]:
         kept, found = _gated(kept, before)
         causes += found
     if kept != before:
-        causes.append(
-            forbidden(
-                "spec",
-                f"pod updates may not change fields other than {_UPDATABLE}\n{_difference(before, kept)}",
-            )
-        )
+        changes = "\n".join(_difference(before, kept)[:_SHOWN_CHANGES])
+        why = f"pod updates may not change fields other than {_UPDATABLE}\n{changes}"
+        causes.append(forbidden("spec", why))
     return causes
 
 
@@ -188,10 +187,22 @@ def _narrowed(new: Object, old: Object) -> list[Cause]:
     return causes
 
 
-def _difference(before: Object, after: Object) -> str:
-    """Which fields of a spec were changed: one line each, `-` before and `+` after."""
-    lines: list[str] = []
-    for field in sorted({*before, *after}):
-        if before.get(field) != after.get(field):
-            lines += [f"- {field}: {before.get(field)!r}", f"+ {field}: {after.get(field)!r}"]
-    return "\n".join(lines)
+def _difference(before: Any, after: Any, path: str = "spec") -> list[str]:
+    """Every field that was changed, a line each: `spec.containers[0].env[0].value: "a" → "b"`."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        old, new = cast("Object", before), cast("Object", after)
+        return [
+            line
+            for field in dict.fromkeys((*old, *new))
+            if old.get(field) != new.get(field)
+            for line in _difference(old.get(field), new.get(field), f"{path}.{field}")
+        ]
+    if isinstance(before, list) and isinstance(after, list):
+        pairs = zip_longest(cast("list[Any]", before), cast("list[Any]", after))
+        return [
+            line
+            for index, (old, new) in enumerate(pairs)
+            if old != new
+            for line in _difference(old, new, f"{path}[{index}]")
+        ]
+    return [f"{path}: {shown(before)} → {shown(after)}"]
