@@ -35,6 +35,7 @@ from ktui.engine.api.patches import invalid_options, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
+from ktui.engine.api.subresources.partial import PARTIAL
 from ktui.engine.api.subresources.pods import (
     body_of,
     bound,
@@ -60,11 +61,6 @@ NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease
 SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
 """The server's own writes."""
 
-
-UPDATED_SUBRESOURCES = frozenset(
-    {("namespaces", "finalize"), ("pods", "ephemeralcontainers"), ("pods", "resize")}
-)
-"""Subresources with the object's own kind as body, besides status."""
 
 _SLICE = 100
 """Rows printed before the loop gets a turn."""
@@ -275,7 +271,7 @@ class ApiServer:
             subresource == ""
             or (subresource == "status" and declaration.has_status)
             or (subresource == "scale" and declaration.scale is not None)
-            or (declaration.resource.key, subresource) in UPDATED_SUBRESOURCES
+            or (declaration.resource.key, subresource) in PARTIAL
         )
         if not served:
             raise _not_served()

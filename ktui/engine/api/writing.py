@@ -31,9 +31,10 @@ from ktui.engine.api.metadata import (
 )
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.request import Request
+from ktui.engine.api.subresources.partial import PARTIAL
 from ktui.engine.store.base import Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock
-from ktui.kube.errors import StatusError, already_exists, bad_request, conflict, invalid
+from ktui.kube.errors import Cause, StatusError, already_exists, bad_request, conflict, invalid
 from ktui.kube.names import generate_name
 from ktui.kube.resource import Object
 
@@ -239,6 +240,17 @@ class Writer:
                 continue
         raise conflict(resource, write.name, MODIFIED)
 
+    @staticmethod
+    def _errors(write: Write, obj: Object, old: Object) -> list[Cause]:
+        """What the declared rules find; status and what the server changes itself are not their matter."""
+        declaration = write.declaration
+        if write.follows_main_rules:
+            found = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
+            return list(dict.fromkeys(found))
+        if (declaration.resource.key, write.subresource) in PARTIAL:
+            return declaration.validate_create(obj)
+        return []
+
     async def _replace(self, write: Write, entry: Entry, old: Object, new: Object, *, tracked: bool) -> bytes:
         declaration = write.declaration
         obj = carried_over(new, old)
@@ -248,14 +260,14 @@ class Writer:
             obj = declaration.prepare_update(declaration.default(obj), old)
         elif write.subresource == "status":
             obj = declaration.prepare_status(obj, old)
+        elif prepare := PARTIAL.get((declaration.resource.key, write.subresource)):
+            obj = prepare(declaration.default(obj), old)
         if not tracked:
             obj = self._managers.updated(write.managing, old, obj)
         attributes = write.attributes("UPDATE")
         obj = await self._admission.admit(attributes, obj, old)
-        if write.follows_main_rules:
-            errors = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
-            if errors:
-                raise invalid(declaration.resource, write.name, dict.fromkeys(errors))
+        if errors := self._errors(write, obj, old):
+            raise invalid(declaration.resource, write.name, errors)
         obj = next_generation(declaration, obj, old)
         await self._admission.validate(attributes, obj, old)
         if obj == old:

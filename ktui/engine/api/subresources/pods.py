@@ -13,7 +13,6 @@ from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.metadata import is_finished
 from ktui.kube.data import section
 from ktui.kube.errors import StatusError, bad_request, conflict
-from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object, Resource
 
 _BINDING = Resource("", "v1", "pods/binding", "Binding", True)
@@ -142,19 +141,3 @@ def delete_options(body: Object) -> DeleteOptions:
         resource_version=str(conditions.get("resourceVersion") or ""),
         dry_run=bool(body.get("dryRun")),
     )
-
-
-def with_ephemeral_containers(pod: Object, wanted: Object) -> Object:
-    """The stored pod with the ephemeral containers of another; they can be added, not changed or removed."""
-    spec: Object = pod.get("spec") or {}
-    asked: Object = wanted.get("spec") or {}
-    before: list[Object] = spec.get("ephemeralContainers") or []
-    after: list[Object] = asked.get("ephemeralContainers") or []
-    found = {container.get("name"): container for container in after}
-    for container in before:
-        if found.get(container.get("name")) != container:
-            raise bad_request(
-                f'{PODS.kind} "{metadata_of(pod).get("name")}" is invalid: spec.ephemeralContainers: Forbidden: '
-                f'existing ephemeral containers "{container.get("name")}" may not be removed or changed'
-            )
-    return {**pod, "metadata": metadata_of(wanted), "spec": {**spec, "ephemeralContainers": after}}

@@ -92,12 +92,12 @@ def check_has_logs(pod: Object, container: str, *, previous: bool) -> None:
     found = _status_of(pod, container)
     where = f'container "{container}" in pod "{_name(pod)}"'
     state = section(found or {}, "state")
-    last = section(section(found or {}, "lastState"), "terminated")
+    has_ended = "terminated" in section(found or {}, "lastState")
     if previous:
-        if not last:
+        if not has_ended:
             raise bad_request(f"previous terminated {where} not found")
         return
-    if state.get("running") or state.get("terminated") or last:
+    if "running" in state or "terminated" in state or has_ended:
         return
     waiting = section(state, "waiting")
     match waiting.get("reason"):

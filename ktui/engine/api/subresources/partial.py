@@ -1,0 +1,59 @@
+"""Subresources that take the whole object and change one part of it: what a write may touch through each.
+
+Like a declaration's `prepare_status`: functions (new, old) -> the stored object with that part of the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ktui.engine.api.documents import metadata_of
+from ktui.kube.data import items, section
+from ktui.kube.errors import Cause, invalid
+from ktui.kube.kinds import NAMESPACES, PODS
+from ktui.kube.resource import Object
+
+
+def finalize(new: Object, old: Object) -> Object:
+    """A namespace's `spec.finalizers`: the last one taken away lets it go."""
+    finalizers: list[str] = section(new, "spec").get("finalizers") or []
+    spec = {**section(old, "spec"), "finalizers": finalizers}
+    return {**old, "metadata": metadata_of(new), "spec": spec}
+
+
+def ephemeral_containers(new: Object, old: Object) -> Object:
+    """A pod's ephemeral containers: they can be added, not changed or removed."""
+    after = items(section(new, "spec"), "ephemeralContainers")
+    found = {container.get("name"): container for container in after}
+    causes = [
+        Cause(
+            "spec.ephemeralContainers",
+            "FieldValueForbidden",
+            f'Forbidden: existing ephemeral containers "{container.get("name")}" may not be removed or changed',
+        )
+        for container in items(section(old, "spec"), "ephemeralContainers")
+        if found.get(container.get("name")) != container
+    ]
+    if causes:
+        raise invalid(PODS, metadata_of(old).get("name", ""), causes)
+    spec = {**section(old, "spec"), "ephemeralContainers": after} if after else section(old, "spec")
+    return {**old, "metadata": metadata_of(new), "spec": spec}
+
+
+def resize(new: Object, old: Object) -> Object:
+    """The resources of a pod's containers."""
+    wanted = {container.get("name"): container for container in items(section(new, "spec"), "containers")}
+    containers = [
+        {**container, "resources": section(wanted.get(container.get("name")) or container, "resources")}
+        for container in items(section(old, "spec"), "containers")
+    ]
+    return {**old, "metadata": metadata_of(new), "spec": {**section(old, "spec"), "containers": containers}}
+
+
+PARTIAL: Final[Mapping[tuple[str, str], Callable[[Object, Object], Object]]] = {
+    (NAMESPACES.key, "finalize"): finalize,
+    (PODS.key, "ephemeralcontainers"): ephemeral_containers,
+    (PODS.key, "resize"): resize,
+}
+"""By resource and subresource."""
