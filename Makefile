@@ -19,7 +19,7 @@ test: setup ## every test, real Podman and a real terminal among them
 	@$(BIN)/pytest
 
 lint: setup ## ruff, pyright, import contract
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports --no-timing
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
 
 check: lint test ## what CI runs
 

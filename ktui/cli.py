@@ -10,12 +10,15 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ktui import __version__
-from ktui.commands.session import DATA_DIR_VARIABLE, Session, default_data_dir
+from ktui.commands.session import DATA_DIR_META, DATA_DIR_VARIABLE, DEBUG_META, session
+
+if TYPE_CHECKING:
+    from ktui.engine.engine import RuntimeName
 
 VERBS: dict[str, str] = {
     "apply": "Apply manifests from files or standard input",
@@ -37,13 +40,13 @@ VERBS: dict[str, str] = {
 
 def _set_data_dir(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
     if value is not None:
-        context.find_root().meta["ktui.data_dir"] = Path(value).expanduser().absolute()
+        context.find_root().meta[DATA_DIR_META] = Path(value).expanduser().absolute()
     return value
 
 
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> bool:
     if value:
-        context.find_root().meta["ktui.debug"] = True
+        context.find_root().meta[DEBUG_META] = True
     return value
 
 
@@ -68,13 +71,6 @@ def _shared_options(*, is_root: bool) -> list[click.Parameter]:
             help="Show tracebacks and log more.",
         ),
     ]
-
-
-def session(context: click.Context | None = None) -> Session:
-    """The session of the running command."""
-    root = (context or click.get_current_context()).find_root()
-    data_dir = root.meta.get("ktui.data_dir") or default_data_dir()
-    return Session(data_dir=data_dir, debug=bool(root.meta.get("ktui.debug")))
 
 
 class Verbs(click.Group):
@@ -126,7 +122,7 @@ class Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="ktui")
 @click.pass_context
-def cli(context: click.Context, manifests: Path | None, runtime: str, prune_limit: int) -> None:
+def cli(context: click.Context, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> None:
     """A Kubernetes you can hold in one terminal.
 
     Without a verb the TUI opens: on the engine that runs on the data folder, or on one it starts.

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, PatchType, WriteOptions
 from ktui.commands import options
 from ktui.commands.output import name_of, printer
+from ktui.commands.session import session
 from ktui.commands.sources import Source, read_sources
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.errors import StatusError

@@ -8,10 +8,9 @@ from typing import Any, Literal, cast
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, DeleteOptions, ListOptions, WatchOptions
 from ktui.commands import options
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.sources import read_sources
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.errors import StatusError

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, ListOptions
 from ktui.commands import options
+from ktui.commands.session import session
 from ktui.commands.targets import ResourceIndex
 from ktui.describe import describe
 from ktui.kube.clock import RealClock

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, WatchOptions
 from ktui.commands import options
 from ktui.commands.output import as_list, columns, printer
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.kube.age import human_duration
 from ktui.kube.clock import RealClock, parse_time
 from ktui.kube.kinds import EVENTS

@@ -12,11 +12,10 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, ExecOptions, ExecSession
 from ktui.client.podsof import pods_of
 from ktui.commands import options
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 
 _READ_BYTES = 64 * 1024

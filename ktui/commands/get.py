@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, ListOptions, WatchOptions
 from ktui.commands import options
 from ktui.commands.output import as_list, columns, is_table, print_table, printer, table_lines
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex, Target
 from ktui.kube.errors import StatusError
 from ktui.kube.jsonpath import JSONPath, JSONPathError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ktui.cli import session
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 
 
 @click.command("kubeconfig")

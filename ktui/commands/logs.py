@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, ListOptions, LogOptions
 from ktui.client.podsof import pods_of
 from ktui.commands import options
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.duration import parse_duration
 from ktui.kube.errors import StatusError

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, PatchType, WatchOptions, WriteOptions
 from ktui.client.rollout import Revision, read_revisions, restart_patch, rollout_status, undo_patch
 from ktui.commands import options
 from ktui.commands.output import columns, to_yaml
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.clock import RealClock
 from ktui.kube.kinds import DEPLOYMENTS

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from ktui.cli import session
 from ktui.client.base import Client, WriteOptions
 from ktui.commands import options
 from ktui.commands.output import name_of
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 
 

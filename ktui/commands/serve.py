@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ktui.cli import session
-from ktui.commands.session import Session, UserError
+from ktui.commands.session import Session, UserError, session
 
 if TYPE_CHECKING:
     from ktui.engine.engine import EngineOptions, RuntimeName

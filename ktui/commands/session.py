@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATA_DIR_VARIABLE = "KTUI_DATA_DIR"
+DATA_DIR_META, DEBUG_META = "ktui.data_dir", "ktui.debug"
+"""Where the command line notes the shared options in click's context."""
 _LONGEST_SOCKET_PATH = 100
 """A unix socket's path must fit into 108 bytes on Linux, 104 elsewhere."""
 
@@ -70,6 +72,13 @@ class Session:
             f"no ktui engine runs on {self.data_dir}; start one with `ktui` or `ktui serve`, "
             f"or name another data folder with --data-dir"
         )
+
+
+def session(context: click.Context | None = None) -> Session:
+    """The session of the running command."""
+    root = (context or click.get_current_context()).find_root()
+    data_dir = root.meta.get(DATA_DIR_META) or default_data_dir()
+    return Session(data_dir=data_dir, debug=bool(root.meta.get(DEBUG_META)))
 
 
 def default_data_dir() -> Path:

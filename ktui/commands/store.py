@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ktui.cli import session
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 
 if TYPE_CHECKING:
     from ktui.engine.store import Repair

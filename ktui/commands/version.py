@@ -7,9 +7,8 @@ import json
 import click
 
 from ktui import __version__
-from ktui.cli import session
 from ktui.commands.output import to_yaml
-from ktui.commands.session import UserError
+from ktui.commands.session import UserError, session
 
 
 @click.command("version")

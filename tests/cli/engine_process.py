@@ -1,0 +1,113 @@
+"""A `ktui serve` in a process of its own, and ktui's verbs run against it."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ktui.cli import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class EngineProcess:
+    """One engine on a data folder of its own."""
+
+    def __init__(self, data_dir: Path, manifests: Path | None, runtime: str = "sim") -> None:
+        self.data_dir = data_dir
+        self.manifests = manifests
+        self.runtime = runtime
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, seconds: float = 60) -> str:
+        """Start it and return its `ktui ready` line."""
+        arguments = [
+            sys.executable,
+            "-m",
+            "ktui",
+            "--data-dir",
+            str(self.data_dir),
+            "serve",
+            "--runtime",
+            self.runtime,
+        ]
+        if self.manifests is not None:
+            arguments += ["--manifests", str(self.manifests)]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], seconds)
+        line = self.process.stdout.readline().decode() if readable else ""
+        if not line.startswith("ktui ready"):
+            self.process.kill()
+            raise AssertionError(f"the engine did not start: {line!r} {self.process.stderr.read().decode()}")
+        return line
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+        """End it by a signal; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.process = None
+        return code
+
+    def run(self, *words: str, stdin: str = "") -> Result:
+        """Run a verb to its end, in this process: it is the same code, without Python's start each time."""
+        streams = [
+            io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin.encode(), b"", b"")
+        ]
+        before = sys.stdin, sys.stdout, sys.stderr, os.environ.get("KTUI_DATA_DIR")
+        sys.stdin, sys.stdout, sys.stderr = streams
+        os.environ["KTUI_DATA_DIR"] = str(self.data_dir)
+        code = 0
+        try:
+            main(words)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = before[:3]
+            if before[3] is None:
+                del os.environ["KTUI_DATA_DIR"]
+            else:
+                os.environ["KTUI_DATA_DIR"] = before[3]
+        texts: list[str] = []
+        for stream in streams[1:]:
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())
+        return Result(code, *texts)
+
+    def ok(self, *words: str, stdin: str = "") -> Result:
+        """Run a verb that must go well."""
+        result = self.run(*words, stdin=stdin)
+        assert result.code == 0, f"ktui {' '.join(words)}: {result.err or result.out}"
+        return result
+
+    def until(self, check: str, *words: str, seconds: float = 30) -> Result:
+        """Run a verb again and again until its output is `check`; fails with what it printed last."""
+        end = time.monotonic() + seconds
+        while True:
+            result = self.run(*words)
+            if result.out.strip() == check:
+                return result
+            assert time.monotonic() < end, f"ktui {' '.join(words)} printed {result.out!r} {result.err!r}"

@@ -1,0 +1,114 @@
+"""`ktui serve` as a process: ready line, one engine a data folder, clean ends, state that stays."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from engine_process import EngineProcess
+
+from ktui import cli
+
+
+def config(name: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+
+
+def test_it_says_when_it_serves_and_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path / "data", None)
+    line = engine.start()
+    assert line.startswith(f"ktui ready: {tmp_path}/data/ktui.sock")
+    assert "simulated" in line
+    assert stat.S_IMODE((tmp_path / "data" / "ktui.sock").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert engine.stop(signal.SIGTERM) == 0
+    assert not (tmp_path / "data" / "ktui.sock").exists()
+
+
+def test_objects_survive_a_restart_and_a_kill(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path, None)
+    engine.start()
+    engine.ok("apply", "-f", "-", stdin=config("before"))
+    engine.stop(signal.SIGKILL)
+    engine.start()
+    engine.ok("get", "cm", "before")
+    engine.stop(signal.SIGINT)
+
+
+def test_a_second_engine_on_a_data_folder_is_refused(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path, None)
+    engine.start()
+    try:
+        result = engine.run("serve", "--runtime", "sim")
+        assert result.code == 1
+        assert result.err.startswith("error: ")
+        assert str(engine.process.pid if engine.process else "") in result.err
+        assert engine.ok("get", "ns").code == 0
+    finally:
+        engine.stop()
+
+
+def test_two_engines_live_side_by_side(tmp_path: Path) -> None:
+    one, two = EngineProcess(tmp_path / "one", None), EngineProcess(tmp_path / "two", None)
+    one.start()
+    two.start()
+    try:
+        one.ok("apply", "-f", "-", stdin=config("mine"))
+        assert two.run("get", "cm", "mine").code == 1
+    finally:
+        one.stop()
+        two.stop()
+
+
+def test_a_deep_data_folder_is_no_problem_for_the_socket(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path / ("deep" * 20) / ("er" * 20), None)
+    engine.start()
+    try:
+        engine.ok("get", "ns")
+    finally:
+        engine.stop()
+
+
+def test_a_damaged_store_is_refused_and_repaired(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path, None)
+    engine.start()
+    for name in ("a", "b", "c"):
+        engine.ok("apply", "-f", "-", stdin=config(name))
+    engine.stop(signal.SIGKILL)
+    journal = max((tmp_path / "store").glob("journal*"))
+    data = bytearray(journal.read_bytes())
+    data[data.index(b'"name":"b"') + 8] ^= 1
+    journal.write_bytes(data)
+    result = engine.run("serve", "--runtime", "sim")
+    assert result.code == 1
+    assert "ktui store repair" in result.err
+    assert engine.run("store", "check").code == 1
+    assert "repaired" in engine.ok("store", "repair").out
+    engine.ok("store", "check")
+    engine.start()
+    engine.ok("get", "cm", "a")
+    engine.stop()
+
+
+def test_help_is_there_for_every_verb() -> None:
+    for verb in cli.VERBS:
+        done = subprocess.run(
+            [sys.executable, "-m", "ktui", verb, "--help"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"Usage: ktui {verb}")
+
+
+def test_a_wrong_option_is_one_line(tmp_path: Path) -> None:
+    result = EngineProcess(tmp_path, None).run("get", "pods", "--nope")
+    assert result.code == 2
+    assert "No such option" in result.err
+
+
+def test_the_tui_needs_a_terminal(tmp_path: Path) -> None:
+    result = EngineProcess(tmp_path, None).run()
+    assert result.code == 1
+    assert result.err.startswith("error: the TUI needs a terminal")
