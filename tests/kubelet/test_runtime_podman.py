@@ -256,6 +256,29 @@ async def test_stubborn_container_is_killed_after_its_grace(podman_runtime, sand
         assert (await podman_runtime.container(custom)).exit_code == 7
 
 
+async def test_end_is_noticed_though_conmon_is_gone(podman_runtime, sandbox_spec, container_spec):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox, podman_runtime.events() as events:
+        container = await start(podman_runtime, sandbox, container_spec(["sleep", "60"]))
+        (conmon,) = subprocess.run(
+            ["pgrep", "-f", f"conmon.*-c {container}"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        os.kill(int(conmon), signal.SIGKILL)
+        os.kill((await podman_runtime.container(container)).pid, signal.SIGKILL)
+        await event(events, "died", container, timeout=10)
+        record = await podman_runtime.container(container)
+        assert record.state is ContainerState.EXITED
+        assert record.exit_code != 0
+
+
+async def test_unfinished_start_of_a_killed_engine_gives_way(podman_runtime, sandbox_spec, container_spec):
+    spec, container = sandbox_spec(), container_spec(SLEEP, name="app")
+    await podman_runtime.run_sandbox(spec)
+    async with pod(podman_runtime, spec) as sandbox:
+        await podman_runtime.create_container(sandbox, container)
+        await start(podman_runtime, sandbox, container)
+        assert [found.id for found in await podman_runtime.pod(spec.pod.uid) if found.ready] == [sandbox]
+
+
 async def test_command_that_is_not_there(podman_runtime, sandbox_spec, container_spec):
     async with pod(podman_runtime, sandbox_spec()) as sandbox:
         container = await podman_runtime.create_container(sandbox, container_spec(["/no/such"]))

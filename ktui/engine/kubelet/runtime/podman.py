@@ -212,15 +212,7 @@ class PodmanRuntime:
         """A running Podman pod with its address."""
         body = pod_body(self.identity.engine, spec, self._network, socket.gethostname())
         async with self._starts:
-            try:
-                created = await self._rest.post("pods/create", body)
-            except RuntimeCallError as error:
-                if "already in use" not in str(error) and "already exists" not in str(error):
-                    raise
-                # What a killed ktui had begun: the name carries our engine, the pod's uid and the attempt.
-                await self._rest.delete(f"pods/{body['name']}", force="true", timeout="0")
-                created = await self._rest.post("pods/create", body)
-            pod_id = str(created["Id"])
+            pod_id = await self._create("pods", body)
             try:
                 infra = await self._start_infra(pod_id, infra_name(body["name"]))
             except BaseException:
@@ -238,6 +230,19 @@ class PodmanRuntime:
         self._index.take_in(infra)
         self._index.events.send(RuntimeEvent(spec.pod.uid, type="sandbox"))
         return pod_id
+
+    async def _create(self, kind: str, body: JSON) -> str:
+        """Create a pod or container. One of that name is what a killed ktui had begun (the name carries our
+        engine, the pod and the attempt): it gives way."""
+        try:
+            created = await self._rest.post(f"{kind}/create", body)
+        except RuntimeCallError as error:
+            if "already in use" not in str(error) and "already exists" not in str(error):
+                raise
+            log.warning("removing the unfinished %s", body["name"])
+            await self._rest.delete(f"{kind}/{body['name']}", force="true", timeout="0")
+            created = await self._rest.post(f"{kind}/create", body)
+        return str(created["Id"])
 
     async def _start_infra(self, pod_id: str, infra: str) -> JSON:
         started = await self._rest.post(f"pods/{pod_id}/start")
@@ -273,8 +278,7 @@ class PodmanRuntime:
         if image is None:
             raise NotFoundError(f"{spec.image}: image not known")
         body = container_body(self.identity.engine, sandbox_id, sandbox.labels, sandbox.pod, spec, image)
-        created = await self._rest.post("containers/create", body)
-        container_id = str(created["Id"])
+        container_id = await self._create("containers", body)
         self._index.add_container(sandbox_id, container_id)
         await self._index.refresh(container_id)
         return container_id

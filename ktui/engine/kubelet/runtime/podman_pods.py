@@ -37,7 +37,7 @@ from ktui.engine.kubelet.runtime.podman_records import (
     sandbox_attempt,
 )
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
-from ktui.engine.kubelet.runtime.podman_specs import CONTAINER, UID, engine_filter, own_labels
+from ktui.engine.kubelet.runtime.podman_specs import CONTAINER, UID, engine_filter, own_labels, signal_number
 from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
 
 JSON = dict[str, Any]
@@ -45,6 +45,7 @@ JSON = dict[str, Any]
 log = logging.getLogger(__name__)
 
 _PARALLEL_INSPECTS = 8
+_LOST_EXIT_CODE = 255
 _EXIT_PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """How long to wait for conmon to write down a death that the kernel has already told us of."""
 
@@ -165,25 +166,25 @@ class PodIndex:
             self._rest.get_list("pods/json", filters=filters),
             self._rest.get_list("containers/json", all="true", filters=filters),
         )
-        seen = {str(pod["Id"]) for pod in pods}
-        for sandbox_id in self._sandboxes.keys() - seen:
-            self.drop_sandbox(sandbox_id)
         for pod in pods:
-            known = self._sandboxes.get(pod["Id"])
-            if known is None:
-                created = moment(pod.get("Created")) or datetime.now(UTC)
-                known = Sandbox(pod["Id"], pod.get("Labels") or {}, created)
-                self._sandboxes[known.id] = known
-            known.infra_id = pod.get("InfraId") or ""
-            if known.infra_id:
-                self._owner[known.infra_id] = known
-        ids = {str(container["Id"]) for container in containers}
-        for container_id in self._owner.keys() - ids:
-            self.drop_container(container_id)
+            self._learn_sandbox(pod)
+        seen = {str(container["Id"]) for container in containers}
         for container in containers:
             if sandbox := self._sandboxes.get(container.get("Pod") or ""):
                 self._owner[container["Id"]] = sandbox
-        await asyncio.gather(*(self.refresh(str(c["Id"])) for c in containers if c["Id"] in self._owner))
+        # What was not listed is looked at too: it may be gone, or newer than the list.
+        await asyncio.gather(*(self.refresh(container_id) for container_id in seen | self._owner.keys()))
+
+    def _learn_sandbox(self, pod: JSON) -> None:
+        """From an entry of `pods/json`."""
+        known = self._sandboxes.get(pod["Id"])
+        if known is None:
+            created = moment(pod.get("Created")) or datetime.now(UTC)
+            known = Sandbox(pod["Id"], pod.get("Labels") or {}, created)
+            self._sandboxes[known.id] = known
+        known.infra_id = pod.get("InfraId") or ""
+        if known.infra_id:
+            self._owner[known.infra_id] = known
 
     def add_sandbox(self, sandbox: Sandbox) -> None:
         """One that we have just made."""
@@ -232,7 +233,8 @@ class PodIndex:
                 inspected["State"].get("CgroupPath") or "",
                 cgroups.system_oom_kills(),
                 has_memory_limit=(inspected["HostConfig"].get("Memory") or 0) > 0,
-                stop_signal=int(inspected["Config"].get("StopSignal") or signal.SIGTERM),
+                # A number before Podman 5, a name since.
+                stop_signal=signal_number(str(inspected["Config"].get("StopSignal") or "SIGTERM")),
             )
             try:
                 self._watch.watch(container_id, pid, lambda: self._process_ended(container_id))
@@ -345,8 +347,23 @@ class PodIndex:
                 break
         else:
             log.warning("container %s ended, but podman still calls it running", container_id[:12])
+            self._write_off(owner, container_id)
         self._notify_end(container_id)
         self._send(owner, container_id)
+
+    def _write_off(self, owner: Sandbox, container_id: str) -> None:
+        """The process is gone, and conmon, who should have said how it ended, too."""
+        if container_id == owner.infra_id:
+            owner.ready = False
+        elif record := owner.containers.get(container_id):
+            owner.containers[container_id] = replace(
+                record,
+                state=ContainerState.EXITED,
+                exit_code=_LOST_EXIT_CODE,
+                finished_at=datetime.now(UTC),
+                message="its exit code is lost: conmon ended before it",
+                pid=0,
+            )
 
     def _mend_record(self, owner: Sandbox, record: ContainerRecord) -> ContainerRecord:
         """An OOM kill is one only if the container failed of it."""

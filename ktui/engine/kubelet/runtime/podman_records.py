@@ -111,10 +111,13 @@ def image_record(inspected: JSON) -> ImageRecord:
     """From the answer of `images/{name}/json`, or an entry of `images/json`."""
     config: JSON = inspected.get("Config") or {}
     identifier = str(inspected["Id"]).removeprefix("sha256:")
+    tags = tuple(map(str, inspected.get("RepoTags") or ()))
     return ImageRecord(
         id=f"sha256:{identifier}",
-        tags=tuple(map(str, inspected.get("RepoTags") or ())),
+        tags=tags,
         digests=tuple(map(str, inspected.get("RepoDigests") or ())),
         size_bytes=int(inspected.get("Size") or 0),
         user=str(config.get("User") or inspected.get("User") or ""),
+        # Built here, so no registry would give it back.
+        pinned=any(tag.startswith("localhost/") for tag in tags),
     )
