@@ -103,8 +103,5 @@ def refusals(wanted: PodInfo, *nodes: NodeInfo, namespaces: Any = None) -> dict[
     """Each node's first refusal's reasons; () for the feasible ones."""
     algorithm = Algorithm(default_profile(), random.Random(0))
     snapshot = cluster(*nodes, namespaces=namespaces)
-    found: dict[str, tuple[str, ...]] = {}
-    for info in nodes:
-        verdicts = algorithm.verdicts(wanted, info, snapshot)
-        found[info.name] = verdicts[0].rejection.reasons if verdicts else ()
-    return found
+    verdicts = algorithm.verdicts(wanted, list(snapshot.nodes), snapshot)
+    return {name: found[0].rejection.reasons if found else () for name, found in verdicts.items()}

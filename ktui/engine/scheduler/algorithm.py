@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -145,13 +145,14 @@ class Algorithm:
             return prepared
         return self._fits(pod, node, snapshot, prepared, nominated)
 
-    def verdicts(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot) -> list[Refusal]:
-        """Every filter's refusal of one node, not only the first: for the record of a failure."""
+    def verdicts(
+        self, pod: PodInfo, names: Sequence[str], snapshot: Snapshot
+    ) -> dict[str, Sequence[Refusal]]:
+        """Every filter's refusal of each node, not only the first: for the record of a failure."""
         prepared = self._pre_filter(pod, snapshot)
         if isinstance(prepared, Refusal):
-            return [prepared]
-        refusals = [_refusal(plugin, state, pod, node) for plugin, state in prepared]
-        return [refusal for refusal in refusals if refusal is not None]
+            return dict.fromkeys(names, (prepared,))
+        return {name: tuple(_refusals(prepared, pod, snapshot.nodes[name])) for name in names}
 
     def _pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> list[tuple[Filter, Any]] | Refusal:
         """The filters that have a say, each with its state."""
@@ -219,6 +220,8 @@ def _first_refusal(prepared: Sequence[tuple[Filter, Any]], pod: PodInfo, node: N
     return None
 
 
-def _refusal(plugin: Filter, state: Any, pod: PodInfo, node: NodeInfo) -> Refusal | None:
-    rejection = plugin.filter(state, pod, node)
-    return None if rejection is None else Refusal(plugin.name, rejection)
+def _refusals(prepared: Sequence[tuple[Filter, Any]], pod: PodInfo, node: NodeInfo) -> Iterator[Refusal]:
+    for plugin, state in prepared:
+        rejection = plugin.filter(state, pod, node)
+        if rejection is not None:
+            yield Refusal(plugin.name, rejection)

@@ -61,7 +61,7 @@ class Preemption:
     async def make_room(
         self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot, nominations: Nominations, nominated: str
     ) -> Room:
-        """Find the best node to preempt on. Yields to the loop between nodes."""
+        """Find the best node to preempt on. Yields to the loop between trials."""
         if pod.spec.preemptionPolicy == "Never":
             return Room(message=NEVER)
         if self._is_waiting(pod, unfit, snapshot, nominated):
@@ -102,6 +102,7 @@ class Preemption:
                     break
             else:
                 search.reasons[name] = (NO_VICTIMS,)
+                continue
             await asyncio.sleep(0)
         return search
 

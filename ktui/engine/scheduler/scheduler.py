@@ -17,7 +17,7 @@ from lightkube.models.core_v1 import Namespace, Node, Pod
 
 from ktui.client.base import Client, DeleteOptions, PatchType
 from ktui.client.informer import Informers
-from ktui.engine.scheduler.algorithm import Algorithm, Placement, Refusal, Unfit
+from ktui.engine.scheduler.algorithm import Algorithm, Placement, Unfit
 from ktui.engine.scheduler.cache import Cache
 from ktui.engine.scheduler.conditions import Reason, disruption_target, nomination, not_scheduled
 from ktui.engine.scheduler.decisions import NODES_RECORDED, Decision, Decisions
@@ -176,7 +176,8 @@ class Scheduler:
     ) -> None:
         pod = entry.info
         nominated = self._nominations.node_of(pod.key)
-        refusals = self._refusals(pod, unfit, snapshot)
+        names = list(unfit.refused or snapshot.nodes)[:NODES_RECORDED]
+        refusals = self._algorithm.verdicts(pod, names, snapshot)
         room = Room()
         if unfit.nodes:
             room = await self._preemption.make_room(pod, unfit, snapshot, self._nominations, nominated)
@@ -231,10 +232,6 @@ class Scheduler:
     def _wakes_on(self, unfit: Unfit) -> frozenset[ClusterEvent]:
         wakes = [self._profile.wakes_on.get(plugin, EVERY_EVENT) for plugin in unfit.plugins]
         return frozenset[ClusterEvent]().union(*wakes) if wakes else EVERY_EVENT
-
-    def _refusals(self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot) -> dict[str, list[Refusal]]:
-        names = list(unfit.refused or snapshot.nodes)[:NODES_RECORDED]
-        return {name: self._algorithm.verdicts(pod, snapshot.nodes[name], snapshot) for name in names}
 
     async def _report(
         self, pod: PodInfo, reason: Reason, message: str, nominated_node: str | None = None
