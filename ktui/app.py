@@ -6,11 +6,14 @@ app's return value, a `QuitChoice`. It imports Textual and screens only; what is
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -22,6 +25,8 @@ from ktui.screens.catalog import Catalog
 from ktui.screens.palette import ActionCommands
 from ktui.screens.session import Connect, Connection, Session
 from ktui.widgets.dialogs import Choose
+
+log = logging.getLogger(__name__)
 
 
 class QuitChoice(StrEnum):
@@ -66,6 +71,8 @@ class AppSettings:
     theme: str = DARK.name
     quit_choices: Sequence[QuitChoice] = (QuitChoice.KEEP, QuitChoice.SERVE, QuitChoice.STOP)
     """What the quit dialog offers; a single one is not asked about."""
+    debug: bool = False
+    """Show a traceback when the UI itself fails."""
 
 
 class KtuiApp(App[QuitChoice]):
@@ -92,6 +99,8 @@ class KtuiApp(App[QuitChoice]):
         )
         if now is not None:
             self.session.now = now
+        self.fault: BaseException | None = None
+        """What ended the app, if a fault did."""
         self._connect = connect
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -119,6 +128,19 @@ class KtuiApp(App[QuitChoice]):
         self.session.connection = connection
         self.session.catalog = catalog
         self.browser.start(self.settings.command)
+
+    def _fatal_error(self) -> None:
+        """A fault nobody caught ends the app with one line; the traceback goes to the log (and `--debug`)."""
+        self.fault = sys.exc_info()[1]
+        log.critical("the terminal UI failed", exc_info=True)
+        if self.settings.debug:
+            super()._fatal_error()
+            return
+        line = (
+            f"ktui: the terminal UI failed: {type(self.fault).__name__}: {self.fault} (--debug shows where)"
+        )
+        self._exit_renderables.append(Text(line))
+        self._close_messages_no_wait()
 
     def action_ask_quit(self) -> None:
         """Ask what to do with the cluster, unless there is nothing to choose."""

@@ -6,7 +6,8 @@ registry. What can be done is in `ktui.screens.actions`; what rows look like in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -17,7 +18,6 @@ from textual.widgets import Footer
 
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import PODS
-from ktui.kube.resource import Object
 from ktui.screens.actions import REGISTRY
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.browser_model import BrowserModel
@@ -25,7 +25,8 @@ from ktui.screens.cluster_bar import ClusterBar
 from ktui.screens.command_line import CommandError, Goto, complete_command, parse_command
 from ktui.screens.crumbs import crumbs_of, namespace_keys
 from ktui.screens.drill import drill_down
-from ktui.screens.live_table import Gate, Link
+from ktui.screens.feed import Feed
+from ktui.screens.live_table import Link
 from ktui.screens.session import Session
 from ktui.screens.view import Trail, View
 from ktui.widgets.prompt import Prompt
@@ -34,6 +35,8 @@ from ktui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
     from ktui.screens.items import Item
+
+log = logging.getLogger(__name__)
 
 _COMMAND, _FILTER = ":", "/"
 
@@ -53,8 +56,8 @@ class BrowserScreen(Screen[None]):
         self.model = BrowserModel(session.now)
         self.trail = Trail()
         self.view = View(resource=PODS, namespace=session.namespace)
-        self._restore_cursor: str | None = None
-        self._feeding = 0
+        self.feed: Feed | None = None
+        """Who may still tell this screen of rows: the source of the present view."""
 
     def compose(self) -> ComposeResult:
         yield ClusterBar(self.session)
@@ -65,7 +68,7 @@ class BrowserScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._bind()
-        self._describe()
+        self.describe()
 
     @property
     def table(self) -> VirtualTable:
@@ -83,7 +86,7 @@ class BrowserScreen(Screen[None]):
     def show_failure(self, message: str) -> None:
         """The cluster could not be reached."""
         self.model.open(self.view)
-        self.on_link(Link.REFUSED, message)
+        self.show_link(Link.REFUSED, message)
 
     # -- views -----------------------------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ class BrowserScreen(Screen[None]):
             self.trail.replace(view)
             self._enter(view)
         else:
-            self._describe()
+            self.describe()
 
     def back(self) -> bool:
         """Close what is open: the filter, the marks, the view. False when there is nothing left to close."""
@@ -141,7 +144,7 @@ class BrowserScreen(Screen[None]):
         self.view.filter = text
         self.prompt.set_class(bool(self.model.refilter()), "-wrong")
         self.table.refresh_rows()
-        self._describe()
+        self.describe()
 
     def _leave(self) -> None:
         if self.trail.stack:
@@ -149,53 +152,30 @@ class BrowserScreen(Screen[None]):
 
     def _enter(self, view: View) -> None:
         self.view = view
-        self._feeding += 1
-        self._restore_cursor = view.cursor
+        self.feed = Feed(self, view.cursor)
         self.model.open(view)
         self.table.reset_cursor()
         self.table.refresh_rows()
         self._bind()
-        self._describe()
+        self.describe()
         if self.session.connection is not None:
-            self._feed(view)
+            self._follow(view, self.feed)
 
     @work(exclusive=True, group="source")
-    async def _feed(self, view: View) -> None:
-        feeding = self._feeding
-        gate = Gate(self, lambda: feeding == self._feeding and self.is_attached)
-        await view.rows_of(self.session.client).run(gate)
+    async def _follow(self, view: View, feed: Feed) -> None:
+        await view.rows_of(self.session.client).run(feed)
 
-    # -- the source's calls (`live_table.Sink`) --------------------------------------------------------------
-
-    def on_columns(self, definitions: Sequence[Object]) -> None:
-        if self.model.set_columns(definitions):
-            self.table.refresh_rows()
-
-    def on_rows(self, rows: Sequence[Object], *, append: bool, more: bool) -> None:
-        converted = self.model.convert(rows)
-        if append:
-            self.table.apply(converted)
-        else:
-            self.model.table.replace(converted)
-            self.table.refresh_rows()
-        if self._restore_cursor and (self.table.move_to(self._restore_cursor) or not more):
-            self._restore_cursor = None
-        self._describe()
-
-    def on_changes(self, changes: Mapping[str, Object | None]) -> None:
-        total = len(self.model.table), self.model.table.total
-        self.table.apply(*self.model.split(changes))
-        if total != (len(self.model.table), self.model.table.total):
-            self._describe()
-
-    def on_link(self, link: Link, message: str) -> None:
+    def show_link(self, link: Link, message: str) -> None:
+        """How the view stands with the cluster; losing it and getting it back are told."""
         if link is Link.RECONNECTING and self.model.link is Link.LIVE:
-            self.notify(f"{message}. Trying again.", title="Lost the cluster", severity="warning")
+            self.notify(
+                f"{message}. Trying again.", title="Lost the cluster", severity="warning", markup=False
+            )
         elif link is Link.LIVE and self.model.link is Link.RECONNECTING:
             self.notify("Connected again", timeout=3)
         self.model.link, self.model.problem = link, message
         self.query_one(ClusterBar).show_link(link)
-        self._describe()
+        self.describe()
 
     # -- actions ---------------------------------------------------------------------------------------------
 
@@ -230,10 +210,12 @@ class BrowserScreen(Screen[None]):
     async def _run(self, action: Action, context: ActionContext) -> None:
         try:
             await action.run(context)
-        except StatusError as error:
-            self.notify(error.message, title=f"{action.title} failed", severity="error", markup=False)
-        except OSError as error:
-            self.notify(str(error), title=f"{action.title} failed", severity="error", markup=False)
+        except Exception as error:
+            # Whatever an action meets, the browser goes on; what is no answer of the cluster is a fault to log.
+            if not isinstance(error, StatusError | OSError):
+                log.exception("action %s failed", action.id)
+            text = str(error) or type(error).__name__
+            self.notify(text, title=f"{action.title} failed", severity="error", markup=False)
 
     # -- prompt ----------------------------------------------------------------------------------------------
 
@@ -297,9 +279,10 @@ class BrowserScreen(Screen[None]):
                 return
 
     def on_virtual_table_changed(self) -> None:
-        self._describe()
+        self.describe()
 
-    def _describe(self) -> None:
+    def describe(self) -> None:
+        """Say anew what the lines around the table say."""
         crumbs = crumbs_of(self.trail, self.view, self.model)
         self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()

@@ -7,7 +7,7 @@ last state of each, at most 30 batches a second, none when nothing changes) and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -45,30 +45,6 @@ class Sink(Protocol):
         ...
 
     def on_link(self, link: Link, message: str) -> None: ...
-
-
-class Gate:
-    """A sink that lets calls through only while `is_open`: what an abandoned view still sends goes nowhere."""
-
-    def __init__(self, sink: Sink, is_open: Callable[[], bool]) -> None:
-        self._sink = sink
-        self._is_open = is_open
-
-    def on_columns(self, definitions: Sequence[Object]) -> None:
-        if self._is_open():
-            self._sink.on_columns(definitions)
-
-    def on_rows(self, rows: Sequence[Object], *, append: bool, more: bool) -> None:
-        if self._is_open():
-            self._sink.on_rows(rows, append=append, more=more)
-
-    def on_changes(self, changes: Mapping[str, Object | None]) -> None:
-        if self._is_open():
-            self._sink.on_changes(changes)
-
-    def on_link(self, link: Link, message: str) -> None:
-        if self._is_open():
-            self._sink.on_link(link, message)
 
 
 class Source(Protocol):

@@ -21,6 +21,7 @@ _FRAME = """
         background: $panel; border: round $primary;
     }
     &.-danger > .dialog { border: round $error; }
+    & OptionList, & OptionList:focus { height: auto; margin-top: 1; border: none; padding: 0; background: $panel; }
     & .dialog--title { text-style: bold; width: 1fr; }
     &.-danger .dialog--title { color: $text-error; }
     & .dialog--body { height: auto; max-height: 12; margin-top: 1; }
@@ -121,7 +122,7 @@ class AskText(ModalScreen[str | None]):
 class Choose(ModalScreen[T | None], Generic[T]):
     """Asks for one of several values, by arrow keys, digit or mouse. None when cancelled."""
 
-    DEFAULT_CSS = f"Choose {{ {_FRAME} }} Choose OptionList {{ height: auto; margin-top: 1; border: none; background: $panel; }}"
+    DEFAULT_CSS = f"Choose {{ {_FRAME} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "cancel", "Cancel"),
         *(Binding(str(n), f"pick({n - 1})", show=False) for n in range(1, 10)),
