@@ -104,6 +104,32 @@ async def test_a_pod_that_makes_the_scheduler_stumble_does_not_stop_it(cluster_a
     assert (condition["reason"], condition["message"]) == ("SchedulerError", "RuntimeError: plugin broke")
 
 
+async def test_nobody_is_evicted_for_a_pod_that_is_gone(cluster_api):
+    make_room = cluster_api.scheduler._preemption.make_room
+
+    async def slow(info, *rest):
+        room = await make_room(info, *rest)
+        await cluster_api.client.delete(
+            PODS, info.key.name, "default", options=DeleteOptions(grace_period_seconds=0)
+        )
+        await settle()
+        return room
+
+    cluster_api.scheduler._preemption.make_room = slow
+    await cluster_api.node("node1", cpu="1")
+    await cluster_api.pod("lesser", requests={"cpu": "1"})
+    await cluster_api.bound("lesser")
+    await cluster_api.pod("urgent", requests={"cpu": "1"}, priorityClassName="system-cluster-critical")
+    await cluster_api.until(lambda: _gone(cluster_api, "urgent"))
+    await settle()
+    assert "deletionTimestamp" not in (await cluster_api.get("lesser"))["metadata"]
+
+
+async def _gone(cluster_api, name):
+    pods = (await cluster_api.client.list(PODS, "default")).items
+    return name not in [pod["metadata"]["name"] for pod in pods]
+
+
 class Recording:
     """A client that keeps decisions, with errors to come."""
 

@@ -132,15 +132,19 @@ class SchedulingQueue:
                 return entry
             await self._wait()
 
+    def is_in_flight(self, entry: QueuedPod) -> bool:
+        """Whether the pod is still being tried: it may have gone, or got a node, meanwhile."""
+        return self._in_flight.get(entry.info.key) is entry
+
     def done(self, entry: QueuedPod) -> None:
         """The pod was placed (or must not be tried again)."""
-        if self._in_flight.get(entry.info.key) is entry:
+        if self.is_in_flight(entry):
             del self._in_flight[entry.info.key]
 
     def retry(self, entry: QueuedPod, plugins: frozenset[str] = frozenset()) -> None:
         """The attempt failed: into the pool when plugins refused it, into the back-off on an error."""
         key = entry.info.key
-        if self._in_flight.get(key) is not entry:
+        if not self.is_in_flight(entry):
             return
         del self._in_flight[key]
         entry.plugins = plugins

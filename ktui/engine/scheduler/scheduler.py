@@ -181,6 +181,8 @@ class Scheduler:
         room = Room()
         if unfit.nodes:
             room = await self._preemption.make_room(pod, unfit, snapshot, self._nominations, nominated)
+            if not self._queue.is_in_flight(entry):
+                return  # Nobody is evicted for a pod that is gone.
         message = unfit.message(room.message)
         if not room.keeps_nomination:
             self._nominations.nominate(pod, room.node)
