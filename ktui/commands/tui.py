@@ -51,7 +51,7 @@ def _attach(asked: Session) -> int:
             client=HttpClient.over_unix_socket(asked.socket), context=f"attached:{asked.data_dir.name}"
         )
 
-    app = KtuiApp(connect, AppSettings(quit_choices=(QuitChoice.LEAVE,)))
+    app = KtuiApp(connect, AppSettings(namespace="", quit_choices=(QuitChoice.LEAVE,)))
     app.run()
     return app.return_code or 0
 
@@ -74,7 +74,7 @@ def _embed(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_l
         started.append(thread)
         return Connection(client=client, runtime=runtime, manifests=str(manifests) if manifests else "")
 
-    app = KtuiApp(connect)
+    app = KtuiApp(connect, AppSettings(namespace=""))
     choice = app.run()
     for thread in started:
         thread.stop(stop_pods=choice is QuitChoice.STOP)

@@ -71,6 +71,7 @@ class Engine:
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._server: ApiServer | None = None
         self._runtime: Runtime | None = None
+        self._controllers: ControllerRunner | None = None
 
     @property
     def client(self) -> Client:
@@ -125,12 +126,11 @@ class Engine:
 
         recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
         controller_informers = Informers(client("kube-controller-manager"), clock)
-        controllers = ControllerRunner(
+        controllers = self._controllers = ControllerRunner(
             default_controllers(client("kube-controller-manager"), recorder, clock),
             controller_informers,
             clock,
         )
-        self._closers.append(controllers.stop)
         informers = Informers(client("ktui"), clock)
         scheduler = Scheduler(client("kube-scheduler"), informers, clock, recorder.named("default-scheduler"))
         kubelet = Kubelet(
@@ -143,7 +143,7 @@ class Engine:
             clock=clock,
             recorder=recorder.named("kubelet", host=node_name),
         )
-        server.register_node(node_name, kubelet)
+        server.register_node(node_name, kubelet.agent)
         self._run("events", recorder.run)
         self._run("controller informers", controller_informers.run)
         self._run("controllers", controllers.run)
@@ -168,6 +168,8 @@ class Engine:
 
     async def stop(self, *, stop_pods: bool = False) -> None:
         """End every part and let go of the data folder. Containers keep running unless `stop_pods`."""
+        if self._controllers is not None:
+            await self._controllers.stop()
         tasks, self._tasks = self._tasks, []
         await asyncio.gather(*(stop_within(task, _STOP_SECONDS) for task in tasks))
         if stop_pods and self._runtime is not None and self.runtime_info is not None:
