@@ -7,7 +7,7 @@ no object can play tricks on the reader's screen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -59,26 +59,22 @@ class Text:
 def aligned(text: str) -> str:
     """Replace the tabs of a text by what makes its columns line up."""
     lines = [line.split("\t") for line in text.split("\n")]
-    return "\n".join(_lines(lines, ()))
+    column = 0
+    having = [i for i, cells in enumerate(lines) if len(cells) > 1]
+    while having:
+        for run in _runs(having):
+            width = max(len(lines[i][column]) for i in run) + _PADDING
+            for i in run:
+                lines[i][column] = lines[i][column].ljust(width)
+        column += 1
+        having = [i for i in having if len(lines[i]) > column + 1]
+    return "\n".join("".join(cells) for cells in lines)
 
 
-def _lines(lines: list[list[str]], widths: tuple[int, ...]) -> Iterable[str]:
-    """Lines that all have the columns of `widths`; runs with one more column are laid out together."""
-    column = len(widths)
+def _runs(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    """The stretches of numbers that follow each other without a gap."""
     start = 0
-    while start < len(lines):
-        if column >= len(lines[start]) - 1:
-            yield _padded(lines[start], widths)
-            start += 1
-            continue
-        end = start
-        while end < len(lines) and column < len(lines[end]) - 1:
-            end += 1
-        width = max(len(line[column]) for line in lines[start:end]) + _PADDING
-        yield from _lines(lines[start:end], (*widths, width))
-        start = end
-
-
-def _padded(cells: list[str], widths: tuple[int, ...]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return "".join((*padded, *cells[len(widths) :]))
+    for end in range(1, len(numbers) + 1):
+        if end == len(numbers) or numbers[end] != numbers[end - 1] + 1:
+            yield numbers[start:end]
+            start = end

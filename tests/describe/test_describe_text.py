@@ -32,6 +32,10 @@ def test_columns_line_up_as_in_gos_tabwriter(text, expected):
     assert aligned(text) == expected
 
 
+def test_a_line_of_very_many_columns_is_no_trouble():
+    assert aligned("\t".join("x" * 20_000)) == "  ".join("x" * 20_000)
+
+
 def test_flushed_lines_do_not_widen_what_follows():
     out = Text(parse_time("2026-03-01T12:00:00Z"))
     out.row("very long indeed", "x")
