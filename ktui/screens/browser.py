@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import BindingsMap
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -48,6 +48,11 @@ class BrowserScreen(Screen[None]):
     TITLE = "Browse"
     AUTO_FOCUS = "VirtualTable"
     BINDING_GROUP_TITLE = "Browser"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # The app handles these before it forwards any further key: what is typed right after goes to the prompt.
+        Binding(_COMMAND, "open_prompt('command')", show=False, priority=True),
+        Binding(_FILTER, "open_prompt('filter')", show=False, priority=True),
+    ]
     registry: ClassVar = REGISTRY
 
     def __init__(self, session: Session) -> None:
@@ -64,6 +69,7 @@ class BrowserScreen(Screen[None]):
         yield SplitLine(id="crumbs")
         yield Prompt(id="prompt")
         yield VirtualTable(self.model.table, now=self.session.now, id="table")
+        yield SplitLine(id="cut")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -219,6 +225,16 @@ class BrowserScreen(Screen[None]):
 
     # -- prompt ----------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A `:` or `/` typed into the open prompt is text."""
+        return not (action == "open_prompt" and self.prompt.is_open)
+
+    def action_open_prompt(self, which: str) -> None:
+        if which == "command":
+            self.open_command()
+        else:
+            self.open_filter()
+
     def open_command(self, text: str = "") -> None:
         self.prompt.open(
             _COMMAND,
@@ -281,9 +297,20 @@ class BrowserScreen(Screen[None]):
     def on_virtual_table_changed(self) -> None:
         self.describe()
 
+    def on_virtual_table_cursor_moved(self) -> None:
+        self._show_cut()
+
+    def _show_cut(self) -> None:
+        """Give the cells of the cursor's row that did not fit a line of their own, where there are such cells."""
+        line = self.query_one("#cut", SplitLine)
+        line.display = self.table.shortens
+        cut = self.table.shortened(self.table.cursor_row)
+        line.show([part for name, text in cut for part in ((f"{name}: ", "$text-muted"), f"{text}  ")])
+
     def describe(self) -> None:
         """Say anew what the lines around the table say."""
         crumbs = crumbs_of(self.trail, self.view, self.model)
         self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()
         self.table.set_placeholder(self.model.placeholder(self.session.manifests))
+        self._show_cut()

@@ -115,7 +115,8 @@ class Prompt(Horizontal):
         with self.prevent(Input.Changed):
             self.field.value = text
         self.field.cursor_position = len(text)
-        self.field.focus()
+        # Not `focus()`, which waits for a turn of the loop: keys typed meanwhile would go elsewhere.
+        self.screen.set_focus(self.field, scroll_visible=False)
 
     def close(self) -> None:
         self.set_class(False, "-open")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from tui_cluster import TuiCluster, screen_text, until
 
@@ -83,6 +84,21 @@ async def test_a_command_goes_to_any_kind_with_completion(cluster: TuiCluster) -
         await browser.says("Containers [1]")
         await browser.pilot.press("escape", "escape")
         await browser.shows("web")
+
+
+async def test_keys_typed_in_one_burst_all_reach_the_prompt(cluster: TuiCluster) -> None:
+    await cluster.deployment("shop")
+    await cluster.pod("other")
+    async with browsing(cluster) as browser:
+        await browser.shows("other", "shop-0", "shop-1")
+        for key in (":", *"deploy /shop", "\r"):
+            name = {":": "colon", " ": "space", "/": "slash", "\r": "enter"}.get(key, key)
+            browser.app.post_message(events.Key(name, None if key == "\r" else key))
+        await browser.shows("shop")
+        await browser.says("Deployments(default) [1]")
+        for key in "/-0":
+            browser.app.post_message(events.Key({"/": "slash", "-": "minus"}.get(key, key), key))
+        await until(browser.pilot, lambda: browser.screen.view.filter == "shop-0")
 
 
 async def test_the_cursor_is_where_it_was_after_coming_back(cluster: TuiCluster) -> None:
@@ -251,6 +267,17 @@ async def test_sizes(cluster: TuiCluster, size: tuple[int, int]) -> None:
         header = browser.text.splitlines()[2]
         assert "NAMESPACE" in header
         assert "AGE" in header
+
+
+async def test_what_does_not_fit_is_told_below(cluster: TuiCluster) -> None:
+    name = "a-name-far-too-long-for-a-small-terminal-that-nobody-could-tell-from-its-ends-1"
+    await cluster.pod(name)
+    await cluster.pod("short")
+    async with browsing(cluster, size=(80, 24), namespace="") as browser:
+        await browser.shows(name, "short")
+        await browser.says("Name: a-name-far-too-long-for-a-small-terminal")
+        await browser.pilot.press("down")
+        await until(browser.pilot, lambda: "Name: a-name" not in browser.text)
 
 
 async def test_simulation_is_said_loudly(cluster: TuiCluster) -> None:
