@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from kubelet_world import container, pod, status_of, terminated, waiting, world  # noqa: F401
+from kubelet_world import container, is_ready, pod, status_of, terminated, waiting, world  # noqa: F401
 
 from ktui.kube.kinds import PODS
 
@@ -325,3 +325,21 @@ async def test_a_slow_pull_does_not_hold_up_a_deletion(world):  # noqa: F811
     await world.happens(lambda: any(call[0] == "pull_image" for call in world.runtime.calls))
     await world.delete("web")
     await asyncio.wait_for(world.until_gone("web"), 5)
+
+
+async def test_a_resize_changes_the_running_container(world):  # noqa: F811
+    small = {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}}
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    await world.create(
+        pod("web", container("a", resources=small), container("b", resources=small, resizePolicy=policy))
+    )
+    before = await world.running()
+    larger = {"requests": {"cpu": "200m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}}
+    for each in before["spec"]["containers"]:
+        each["resources"] = larger
+    await world.client.update(PODS, before, subresource="resize")
+    after = await world.until(lambda p: status_of(p, "b")["restartCount"] == 1 and is_ready(p))
+    assert status_of(after, "a")["containerID"] == status_of(before, "a")["containerID"]
+    assert ("update_resources", "a") in world.runtime.calls
+    assert ("update_resources", "b") not in world.runtime.calls
+    assert status_of(after, "a")["resources"]["limits"]["cpu"] == "200m"

@@ -13,6 +13,7 @@ from lightkube.models.core_v1 import Container, Pod
 from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.observed import Health, PodRuntime
+from ktui.engine.kubelet.resizing import needs_restart
 from ktui.engine.kubelet.runtime.base import ContainerRecord, ContainerState
 
 
@@ -104,6 +105,8 @@ def _reason_to_kill(pod: Pod, container: Container, record: ContainerRecord, hea
     again = ", will be restarted" if pods.should_restart_init(pod, container) else ""
     if container_changed(container, record):
         return Kill(container, record, f"Container {container.name} definition changed, will be restarted")
+    if needs_restart(container, record):
+        return Kill(container, record, f"Container {container.name} resize requires restart")
     failed = health.unhealthy.get(record.id)
     if failed:
         return Kill(container, record, f"Container {container.name} failed {failed}{again}", failed)

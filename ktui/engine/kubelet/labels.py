@@ -19,6 +19,7 @@ POD_NAMESPACE = "io.kubernetes.pod.namespace"
 POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
 CONTAINER_HASH = "io.kubernetes.container.hash"
+CONTAINER_RESOURCES = "dev.ktui.container.resources"
 RESTART_COUNT = "io.kubernetes.container.restartCount"
 GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
 TERMINATION_MESSAGE_FILE = "dev.ktui.container.terminationMessageFile"
@@ -29,6 +30,12 @@ CONTAINER_TYPE = "dev.ktui.container.type"
 def container_hash(container: Container) -> str:
     """Changes when a running container must be replaced: its name or its image (the only mutable part)."""
     return hashlib.sha256(f"{container.name}\0{container.image or ''}".encode()).hexdigest()[:16]
+
+
+def resources_hash(container: Container) -> str:
+    """Changes when a running container is to be resized."""
+    text = repr((sorted(pods.requests(container).items()), sorted(pods.limits(container).items())))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def of_pod(pod: Pod) -> dict[str, str]:
@@ -51,6 +58,7 @@ def of_container(pod: Pod, container: Container, attempt: int, message_file: str
         **of_pod(pod),
         CONTAINER_NAME: container.name,
         CONTAINER_HASH: container_hash(container),
+        CONTAINER_RESOURCES: resources_hash(container),
         CONTAINER_TYPE: kind,
         RESTART_COUNT: str(attempt),
         TERMINATION_MESSAGE_FILE: message_file,

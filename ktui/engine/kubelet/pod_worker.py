@@ -26,6 +26,7 @@ from ktui.engine.kubelet.ending import PodEnding
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
 from ktui.engine.kubelet.pod_status import OWNED_CONDITIONS, StatusInputs, build_status
 from ktui.engine.kubelet.probes.prober import PodProber
+from ktui.engine.kubelet.resizing import Resizer
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
     ContainerState,
@@ -69,6 +70,7 @@ class PodWorker:
         self._start: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._starter = PodStarter(context, self.health)
+        self._resizer = Resizer(context.runtime, context.memory_bytes)
         self._ending = PodEnding(context, self.wake, self._halt)
         self._prober = PodProber(context.runtime, context.clock, self.health, self.wake, context.connect)
 
@@ -162,6 +164,7 @@ class PodWorker:
                 self._ending.ended = stopping = True
             else:
                 await self._refresh_volumes(runtime)
+                await self._resizer.apply(self.pod, runtime)
                 delays.extend(self._act(actions, runtime))
                 delays.extend(self._token_renewal())
         if stopping:
