@@ -38,6 +38,7 @@ from ktui.engine.kubelet.runtime.base import (
 )
 from ktui.engine.kubelet.runtime.netns import connect_inside
 from ktui.engine.kubelet.runtime.podman_config import cgroup_manager, cgroup_version
+from ktui.engine.kubelet.runtime.podman_events import PodmanEvents
 from ktui.engine.kubelet.runtime.podman_exec import PodmanExec
 from ktui.engine.kubelet.runtime.podman_identity import load_identity
 from ktui.engine.kubelet.runtime.podman_images import PodmanImages
@@ -53,6 +54,7 @@ from ktui.engine.kubelet.runtime.podman_specs import (
     pod_body,
     resources_body,
 )
+from ktui.engine.kubelet.runtime.podman_stats import read_stats
 
 JSON = dict[str, Any]
 
@@ -60,10 +62,7 @@ log = logging.getLogger(__name__)
 
 _STARTS_AT_ONCE = 4
 """2 cores: 7.6 pods/s one at a time, 11.8 with four, 10.8 with eight."""
-_RECONNECT_PAUSE = 0.2
-_RECONNECT_PAUSE_MAX = 5.0
 _KILL_SECONDS = 10.0
-_CONNECT_SECONDS = 30.0
 _ATTACH_END_SECONDS = 2.0
 
 
@@ -83,7 +82,7 @@ class PodmanRuntime:
         self._exec = PodmanExec(self._rest, "", {})
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._network: str | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._events = PodmanEvents(self._rest, self._service, self._index, self.identity.engine)
 
     async def start(self) -> RuntimeInfo:
         """Start the service, choose an OCI runtime, make the network, take in what runs already."""
@@ -95,16 +94,7 @@ class PodmanRuntime:
             self._network = self.identity.network if chosen.rootless_bridge else None
             self._exec = PodmanExec(self._rest, chosen.name, self._service.environment)
             info = await self._images.info()
-            connected = asyncio.Event()
-            self._following = asyncio.create_task(self._follow(connected))
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                await connected.wait()
-            await self._index.relist()
-        except TimeoutError as error:
-            await self.close()
-            raise RuntimeCallError(
-                f"podman gives no events in {_CONNECT_SECONDS:g}s; `ktui doctor` says more"
-            ) from error
+            await self._events.start(chosen.name)
         except BaseException:
             await self.close()
             raise
@@ -133,10 +123,7 @@ class PodmanRuntime:
 
     async def close(self) -> None:
         """End the service; containers keep running."""
-        following, self._following = self._following, None
-        if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+        await self._events.close()
         await self._index.close()
         await self._images.close()
         await self._rest.close()
@@ -151,38 +138,6 @@ class PodmanRuntime:
         ):
             await self._rest.delete(f"containers/{container['Id']}", force="true", timeout="0", v="true")
         await self._rest.delete(f"networks/{self.identity.network}", force="true")
-
-    async def _follow(self, connected: asyncio.Event) -> None:
-        """Keep to Podman's event stream; when it breaks, restart what died and have everyone look again."""
-        pause = _RECONNECT_PAUSE
-        first = True
-        while True:
-            try:
-                following = asyncio.create_task(self._index.follow(connected))
-                waiting = asyncio.create_task(connected.wait())
-                try:
-                    await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                    if connected.is_set():
-                        if not first:
-                            await self._index.relist()
-                            self._index.events.send(RuntimeEvent(""))
-                        first = False
-                        pause = _RECONNECT_PAUSE
-                    await following
-                finally:
-                    waiting.cancel()
-                    following.cancel()
-            except RuntimeCallError as error:
-                log.warning("podman's event stream broke: %s", error)
-            connected.clear()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _RECONNECT_PAUSE_MAX)
-            if not self._service.is_running and self.identity.runtime is not None:
-                try:
-                    await self._service.start(self.identity.runtime.name)
-                    log.warning("podman's service had ended and was restarted")
-                except RuntimeCallError as error:
-                    log.error("podman's service can't be restarted: %s", error)
 
     @property
     def host_ip(self) -> str:
@@ -392,7 +347,7 @@ class PodmanRuntime:
 
     async def stats(self) -> Sequence[ContainerStats]:
         """Of running containers, out of their cgroups; none where an ordinary user has no cgroups."""
-        return await asyncio.to_thread(_read_stats, self._index.running_cgroups())
+        return await asyncio.to_thread(read_stats, self._index.running_cgroups())
 
     # Images
 
@@ -415,32 +370,6 @@ class PodmanRuntime:
     async def filesystem_usage(self) -> tuple[int, int]:
         """(used, capacity) of Podman's store."""
         return await self._images.filesystem_usage()
-
-
-def _read_stats(running: Sequence[tuple[ContainerRecord, Sandbox, str]]) -> list[ContainerStats]:
-    found: list[ContainerStats] = []
-    traffic: dict[str, tuple[int, int]] = {}
-    for record, sandbox, cgroup in running:
-        used = cgroups.usage(cgroup)
-        if used is None:
-            continue
-        if sandbox.id not in traffic:
-            traffic[sandbox.id] = cgroups.network_bytes(sandbox.infra_pid)
-        received, sent = traffic[sandbox.id]
-        found.append(
-            ContainerStats(
-                container_id=record.id,
-                pod_uid=sandbox.pod.uid,
-                name=record.name,
-                timestamp=datetime.now(UTC),
-                cpu_nanoseconds=used.cpu_nanoseconds,
-                memory_working_set=used.memory_working_set,
-                memory_usage=used.memory_usage,
-                network_rx_bytes=received,
-                network_tx_bytes=sent,
-            )
-        )
-    return found
 
 
 def _own_address() -> str:

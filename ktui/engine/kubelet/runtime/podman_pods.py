@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from ktui.engine.kubelet.runtime import cgroups
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
@@ -37,7 +35,7 @@ from ktui.engine.kubelet.runtime.podman_records import (
     sandbox_attempt,
 )
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
-from ktui.engine.kubelet.runtime.podman_specs import CONTAINER, UID, engine_filter, own_labels, signal_number
+from ktui.engine.kubelet.runtime.podman_specs import UID, engine_filter, own_labels, signal_number
 from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
 
 JSON = dict[str, Any]
@@ -383,29 +381,14 @@ class PodIndex:
         else:
             self.events.send(RuntimeEvent(uid, container_id, "oom" if record.oom_killed else "died"))
 
-    # Podman's event stream
-
-    async def follow(self, connected: asyncio.Event) -> None:
-        """Take in what others do to our containers; returns when the stream ends."""
-        async with self._rest.lines(
-            "GET", "events", stream="true", filters=engine_filter(self._engine)
-        ) as lines:
-            connected.set()
-            async for line in lines:
-                with contextlib.suppress(msgspec.MsgspecError, KeyError):
-                    event: JSON = msgspec.json.decode(line, type=dict[str, Any])
-                    if event["Type"] == "container":
-                        await self._take_event(str(event["Action"]), event["Actor"])
-
-    async def _take_event(self, action: str, actor: JSON) -> None:
-        container_id = str(actor["ID"])
-        attributes: Mapping[str, str] = actor.get("Attributes") or {}
+    async def take_event(self, action: str, container_id: str) -> None:
+        """Something was done to a container, by us or by others."""
         owner = self._owner.get(container_id)
         if owner is None:
             return
         match action:
             case "remove":
-                if CONTAINER not in attributes and container_id == owner.infra_id:
+                if container_id == owner.infra_id:
                     self.drop_sandbox(owner.id)
                     self._send(owner, container_id)
                 elif self.drop_container(container_id):

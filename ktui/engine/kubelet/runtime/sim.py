@@ -14,7 +14,7 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,40 +36,19 @@ from ktui.engine.kubelet.runtime.base import (
     SandboxSpec,
 )
 from ktui.engine.kubelet.runtime.broadcast import EventBroadcast
-from ktui.engine.kubelet.runtime.sim_behaviour import Behaviour, behaviour
+from ktui.engine.kubelet.runtime.sim_behaviour import behaviour
 from ktui.engine.kubelet.runtime.sim_images import SimImages
 from ktui.engine.kubelet.runtime.sim_session import EchoSession, answering_port
+from ktui.engine.kubelet.runtime.sim_state import (
+    SimContainer,
+    SimLatencies,
+    SimSandbox,
+    made_up_stats,
+    write_log,
+)
 from ktui.kube.clock import Clock, RealClock
 
 ExecAnswer = ExecResult | Exception | Callable[[Sequence[str]], ExecResult]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimLatencies:
-    """How long each kind of call takes, in seconds of the runtime's clock."""
-
-    pull: float = 0.0
-    sandbox: float = 0.0
-    create: float = 0.0
-    start: float = 0.0
-    stop: float = 0.0
-    exec: float = 0.0
-
-
-@dataclass(slots=True)
-class _Container:
-    record: ContainerRecord
-    spec: ContainerSpec
-    behaviour: Behaviour
-    run: asyncio.Task[None] | None = None
-    resources: Resources = field(default_factory=Resources)
-
-
-@dataclass(slots=True)
-class _Sandbox:
-    spec: SandboxSpec
-    record: PodRecord
-    containers: dict[str, _Container] = field(default_factory=dict[str, _Container])
 
 
 class SimRuntime:
@@ -96,9 +75,9 @@ class SimRuntime:
         self._addresses = ipaddress.ip_network(pod_cidr).hosts()
         self._free_addresses: deque[str] = deque()
         self._ids = itertools.count(1)
-        self._sandboxes: dict[str, _Sandbox] = {}
+        self._sandboxes: dict[str, SimSandbox] = {}
         self._by_pod: dict[str, list[str]] = {}
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, SimContainer] = {}
         self._images = SimImages(self._clock)
         self._events = EventBroadcast()
         self._failures: defaultdict[str, deque[Exception]] = defaultdict(deque)
@@ -179,7 +158,7 @@ class SimRuntime:
         """A record with an address."""
         await self._called("run_sandbox", spec.pod.name, self.latencies.sandbox)
         id_ = self._new_id(f"sandbox/{spec.pod.uid}")
-        self._sandboxes[id_] = _Sandbox(
+        self._sandboxes[id_] = SimSandbox(
             spec,
             PodRecord(
                 id=id_,
@@ -243,7 +222,7 @@ class SimRuntime:
             created_at=self._clock.now(),
             log_path=self._log_dir / uid / f"{spec.name}-{spec.attempt}.log",
         )
-        container = _Container(record, spec, doing, resources=spec.resources)
+        container = SimContainer(record, spec, doing, resources=spec.resources)
         self._containers[id_] = sandbox.containers[id_] = container
         return id_
 
@@ -267,7 +246,7 @@ class SimRuntime:
             started_at=self._clock.now(),
             pid=100_000 + next(self._ids),
         )
-        self._log(container, [f"sim: {container.record.image} started", *doing.output])
+        write_log(container, self._clock.now(), [f"sim: {container.record.image} started", *doing.output])
         self._events.send(RuntimeEvent(self._uid(container), container_id, "started"))
         if doing.run_for is not None:
             container.run = self._spawn(self._run(container, doing.run_for))
@@ -344,7 +323,7 @@ class SimRuntime:
         """Steady, made-up figures for each running container."""
         now = self._clock.now()
         return [
-            _stats(container, self._uid(container), now.timestamp())
+            made_up_stats(container, self._uid(container), now)
             for container in self._containers.values()
             if container.record.state is ContainerState.RUNNING
         ]
@@ -390,26 +369,26 @@ class SimRuntime:
             raise RuntimeCallError(f"no free address left in {self._pod_cidr}")
         return str(address)
 
-    def _sandbox(self, sandbox_id: str) -> _Sandbox:
+    def _sandbox(self, sandbox_id: str) -> SimSandbox:
         if sandbox := self._sandboxes.get(sandbox_id):
             return sandbox
         raise NotFoundError(f"no sandbox {sandbox_id[:12]}")
 
-    def _find(self, container_id: str) -> _Container:
+    def _find(self, container_id: str) -> SimContainer:
         if container := self._containers.get(container_id):
             return container
         raise NotFoundError(f"no container {container_id[:12]}")
 
-    def _running(self, container_id: str) -> _Container:
+    def _running(self, container_id: str) -> SimContainer:
         container = self._find(container_id)
         if container.record.state is not ContainerState.RUNNING:
             raise RuntimeCallError(f"container {container.spec.name} is not running")
         return container
 
-    def _uid(self, container: _Container) -> str:
+    def _uid(self, container: SimContainer) -> str:
         return self._sandboxes[container.record.sandbox_id].spec.pod.uid
 
-    def _pod_record(self, sandbox: _Sandbox) -> PodRecord:
+    def _pod_record(self, sandbox: SimSandbox) -> PodRecord:
         return replace(sandbox.record, containers=[c.record for c in sandbox.containers.values()])
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -418,12 +397,12 @@ class SimRuntime:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _run(self, container: _Container, seconds: float) -> None:
+    async def _run(self, container: SimContainer, seconds: float) -> None:
         await self._clock.sleep(seconds)
         container.run = None
         self._exit(container, container.behaviour.exit_code, oom=container.behaviour.oom)
 
-    def _exit(self, container: _Container, exit_code: int, *, oom: bool = False) -> None:
+    def _exit(self, container: SimContainer, exit_code: int, *, oom: bool = False) -> None:
         if container.record.state is not ContainerState.RUNNING:
             return
         if container.run is not None:
@@ -441,7 +420,7 @@ class SimRuntime:
         kind: Literal["died", "oom"] = "oom" if oom else "died"
         self._events.send(RuntimeEvent(uid, container.record.id, kind))
 
-    def _stop_sandbox(self, sandbox: _Sandbox) -> None:
+    def _stop_sandbox(self, sandbox: SimSandbox) -> None:
         for container in sandbox.containers.values():
             self._exit(container, 137)
         if sandbox.record.ready:
@@ -455,30 +434,3 @@ class SimRuntime:
         self._sandboxes[container.record.sandbox_id].containers.pop(container_id, None)
         if path := container.record.log_path:
             path.unlink(missing_ok=True)
-
-    def _log(self, container: _Container, lines: Sequence[str]) -> None:
-        path = container.record.log_path
-        if path is None:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stamp = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-        with path.open("a") as log:
-            log.writelines(f"{stamp} stdout F {line}\n" for line in lines)
-
-
-def _stats(container: _Container, uid: str, now: float) -> ContainerStats:
-    seed = int(container.record.id[:8], 16)
-    started = container.record.started_at
-    assert started is not None
-    elapsed = max(0.0, now - started.timestamp())
-    millicores = 1 + seed % 50
-    memory = (4 + seed % 60) * 1024 * 1024
-    return ContainerStats(
-        container_id=container.record.id,
-        pod_uid=uid,
-        name=container.spec.name,
-        timestamp=started.fromtimestamp(now, started.tzinfo),
-        cpu_nanoseconds=int(elapsed * millicores * 1_000_000),
-        memory_working_set=memory,
-        memory_usage=memory,
-    )
