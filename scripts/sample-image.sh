@@ -21,8 +21,8 @@ trap 'rm -rf "$work"' EXIT INT TERM
 "$python" -m ktui.engine.kubelet.runtime.podman_config >"$work/containers.conf"
 export CONTAINERS_CONF="$work/containers.conf"
 
-found=$(podman image inspect --format '{{index .Labels "dev.ktui.sample"}}' "$name:1" "$name:2" 2>/dev/null | sort -u || true)
-[ "$found" = "$revision" ] && exit 0
+found=$(podman image inspect --format '{{index .Labels "dev.ktui.sample"}}' "$name:1" "$name:2" 2>/dev/null | tr '\n' ' ' || true)
+[ "$found" = "$revision $revision " ] && exit 0
 
 busybox=$(command -v busybox) || fail "busybox is not installed; run scripts/setup.sh"
 if ldd "$busybox" >/dev/null 2>&1; then
