@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from conftest import NODE_CONTROLLERS, World
+from controllers_world import NODE_CONTROLLERS, World
 
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers

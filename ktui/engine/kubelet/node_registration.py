@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ktui.client.base import Client, PatchType, WriteOptions
-from ktui.engine.kubelet.machine import read_machine
+from ktui.engine.kubelet.machine import Machine, read_machine
 from ktui.engine.kubelet.node_object import (
     NodeIdentity,
     differs,
@@ -85,7 +85,7 @@ class NodeRegistration:
         """Make sure that the Node and its Lease exist and are fresh. Raises StatusError."""
         machine = await asyncio.to_thread(read_machine, self._data_dir)
         try:
-            node = await self._client.create(NODES, new_node(self._identity, machine), options=_OPTIONS)
+            node = await self._client.create(NODES, self._new_node(machine), options=_OPTIONS)
         except StatusError as error:
             if not error.is_already_exists:
                 raise
@@ -96,6 +96,13 @@ class NodeRegistration:
         await self.renew_lease()
         await self.write_status(force=True)
         self.event("Normal", "NodeReady", f"Node {self._identity.name} status is now: NodeReady")
+
+    def _new_node(self, machine: Machine) -> Object:
+        """With its status: a scheduler that sees the Node at once must not find it without room."""
+        status = node_status(
+            self._identity, machine, self._info, self._images, self._runtime_error, {}, self._clock.now()
+        )
+        return {**new_node(self._identity, machine), "status": status}
 
     async def run(self) -> None:
         """Heartbeats until cancelled."""
@@ -168,7 +175,7 @@ class NodeRegistration:
             if not error.is_not_found:
                 raise
             # Someone deleted the Node while its kubelet lives: it comes back, as with Kubernetes.
-            self._node = await self._client.create(NODES, new_node(self._identity, machine), options=_OPTIONS)
+            self._node = await self._client.create(NODES, self._new_node(machine), options=_OPTIONS)
             self._changed.set()
             return
         self._written_at = self._clock.monotonic()
