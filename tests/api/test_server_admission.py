@@ -8,10 +8,11 @@ from api_objects import config_map, declarations, pod
 from ktui.client.base import PatchType, WriteOptions
 from ktui.engine.api.admission.base import Attributes, Mutating
 from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access
-from ktui.engine.api.server import ApiServer, StoreView
+from ktui.engine.api.server import ApiServer
 from ktui.engine.store import Store
 from ktui.kube.clock import FakeClock
 from ktui.kube.errors import StatusError, forbidden
@@ -147,10 +148,14 @@ async def test_the_authorizer_is_asked_first(store: Store, clock: FakeClock):
     assert authorizer.asked == [("list", "pods", ""), ("create", "pods", "binding")]
 
 
-async def test_unknown_fields_warn_the_caller(server: ApiServer, client: LocalClient):
+async def test_unknown_fields_warn_the_caller(server: ApiServer):
     body = {**config_map("a"), "dta": {"x": "y"}}
-    await server.create(client._request, CONFIG_MAPS, body, "default", WriteOptions())
-    assert client._request.warnings == ['unknown field "dta"']
+    heard: list[str] = []
+    client = LocalClient(server, "alice", on_warning=heard.append)
+    await client.create(CONFIG_MAPS, body)
+    assert heard == ['unknown field "dta"']
+    await client.patch(CONFIG_MAPS, "a", body, options=WriteOptions(field_validation="Ignore"))
+    assert len(heard) == 1
     with pytest.raises(StatusError) as refused:
         options = WriteOptions(field_validation="Strict", field_manager="m")
         await client.patch(CONFIG_MAPS, "a", body, patch_type=PatchType.APPLY, options=options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from ktui.client.base import (
     Client,
@@ -36,7 +37,7 @@ class LocalClient(Client):
     """A user's client on a server in the same loop.
 
     `user` names who calls (`system:` for ktui's own parts); its last part is the field manager of writes that
-    name none, unless `manager` does. `trusted` parts write typed objects, which need no walk along the schema. A namespaced create or update without namespace goes to the object's own,
+    name none, unless `manager` does; `on_warning` hears what the server warns of. `trusted` parts write typed objects, which need no walk along the schema. A namespaced create or update without namespace goes to the object's own,
     or to `default`.
     """
 
@@ -48,9 +49,11 @@ class LocalClient(Client):
         groups: Sequence[str] = ("system:masters", "system:authenticated"),
         manager: str = "",
         trusted: bool = False,
+        on_warning: Callable[[str], None] | None = None,
     ) -> None:
         self._server = server
         self._request = Request(User(user, tuple(groups)), manager, validated=trusted)
+        self._on_warning = on_warning
 
     async def resources(self) -> Sequence[Resource]:
         return self._server.resources()
@@ -95,9 +98,9 @@ class LocalClient(Client):
         options: WriteOptions = _WRITE,
     ) -> Object:
         place = _place(resource, namespace, obj)
-        return decode(
-            await self._server.create(
-                self._request, resource, obj, place, options, name=name, subresource=subresource
+        return await self._written(
+            lambda request: self._server.create(
+                request, resource, obj, place, options, name=name, subresource=subresource
             )
         )
 
@@ -106,9 +109,9 @@ class LocalClient(Client):
     ) -> Object:
         name = metadata_of(obj).get("name") or ""
         place = _place(resource, "", obj)
-        return decode(
-            await self._server.update(
-                self._request, resource, name, obj, place, options, subresource=subresource
+        return await self._written(
+            lambda request: self._server.update(
+                request, resource, name, obj, place, options, subresource=subresource
             )
         )
 
@@ -123,9 +126,9 @@ class LocalClient(Client):
         subresource: str = "",
         options: WriteOptions = _WRITE,
     ) -> Object:
-        return decode(
-            await self._server.patch(
-                self._request,
+        return await self._written(
+            lambda request: self._server.patch(
+                request,
                 resource,
                 name,
                 patch,
@@ -135,6 +138,15 @@ class LocalClient(Client):
                 subresource=subresource,
             )
         )
+
+    async def _written(self, call: Callable[[Request], Awaitable[bytes]]) -> Object:
+        """Make a write with a request, and so a list of warnings, of its own."""
+        request = replace(self._request, warnings=[])
+        obj = decode(await call(request))
+        if self._on_warning is not None:
+            for warning in request.warnings:
+                self._on_warning(warning)
+        return obj
 
     async def delete(
         self, resource: Resource, name: str, namespace: str = "", *, options: DeleteOptions = _DELETE

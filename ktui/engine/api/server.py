@@ -6,10 +6,8 @@ In: a `Request` (who), a resource, names, a body as plain data. Out: objects as 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from ktui.client.base import (
     DeleteOptions,
@@ -23,34 +21,28 @@ from ktui.client.base import (
     WriteOptions,
 )
 from ktui.client.node import NodeAgent
-from ktui.engine.api import table as tables
+from ktui.engine.api import printing
 from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
-from ktui.engine.api.documents import decode, encode, metadata_of, success
+from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
 from ktui.engine.api.patches import invalid_options, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
 from ktui.engine.api.subresources.partial import PARTIAL
-from ktui.engine.api.subresources.pods import (
-    body_of,
-    bound,
-    disrupted,
-    eviction_options,
-    goes_without_budget,
-    target_of,
-)
-from ktui.engine.api.subresources.scale import SCALE_DEFINITION, replicas_of, scale_of, scaled
+from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
+from ktui.engine.api.subresources.writes import SubresourceWrites
 from ktui.engine.api.table import IncludeObject
 from ktui.engine.api.watching import Batches, Watches
 from ktui.engine.api.writing import Write, Writer
 from ktui.engine.store.base import Key, Store
-from ktui.kube.clock import Clock, RealClock, rfc3339
+from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, status
 from ktui.kube.kinds import NAMESPACES, PODS
 from ktui.kube.resource import Object, Resource
@@ -60,10 +52,6 @@ NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease
 
 SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
 """The server's own writes."""
-
-
-_SLICE = 100
-"""Rows printed before the loop gets a turn."""
 
 _LIST, _WATCH, _WRITE, _DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()
 
@@ -89,6 +77,7 @@ class ApiServer:
         self._admission = admission or Admission(StoreView(store))
         self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
+        self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)
         self._streams = PodStreams()
 
     # Life
@@ -148,20 +137,10 @@ class ApiServer:
         declaration = await self._opened(request, "get" if name else "list", resource, namespace, name)
         now = self.clock.now()
         if name:
-            entry = self._reader.get(declaration, namespace, name)
-            return tables.table(declaration, [decode(entry.data)], now, include_object=include_object)
+            objects = [self._reader.get(declaration, namespace, name).data]
+            return await printing.printed(declaration, ObjectList(objects, ""), now, include_object)
         listing = await self._reader.list(declaration, namespace, options)
-        rows: list[Object] = []
-        for start in range(0, len(listing.raw), _SLICE):
-            part = map(decode, listing.raw[start : start + _SLICE])
-            rows += tables.table(declaration, part, now, include_object=include_object)["rows"]
-            await asyncio.sleep(0)
-        metadata: Object = {"resourceVersion": listing.resource_version}
-        if listing.continue_token:
-            metadata["continue"] = listing.continue_token
-        if listing.remaining is not None:
-            metadata["remainingItemCount"] = listing.remaining
-        return {**tables.table(declaration, (), now, list_metadata=metadata), "rows": rows}
+        return await printing.printed(declaration, listing, now, include_object)
 
     @asynccontextmanager
     async def watch(
@@ -178,9 +157,7 @@ class ApiServer:
         declaration = await self._opened(request, "watch", resource, namespace)
 
         def row(data: bytes) -> bytes:
-            return encode(
-                tables.table(declaration, [decode(data)], self.clock.now(), include_object=include_object)
-            )
+            return printing.printed_row(declaration, data, self.clock.now(), include_object)
 
         async with self._watches.open(declaration, namespace, options, row if table else None) as batches:
             yield batches
@@ -201,9 +178,9 @@ class ApiServer:
         declaration = await self._opened(request, "create", resource, namespace, name, subresource)
         write = Write(request, declaration, namespace, name, options, subresource)
         if resource.key in ("bindings", "pods") and (subresource == "binding" or resource.key == "bindings"):
-            return await self._bind(write, body)
+            return await self._subresources.bind(write, self._declaration(PODS), body)
         if (resource.key, subresource) == ("pods", "eviction"):
-            return await self._evict(write, body)
+            return await self._subresources.evict(write, body)
         if subresource:
             raise _not_served()
         return await self._writer.create(write, body)
@@ -222,7 +199,7 @@ class ApiServer:
         declaration = await self._opened(request, "update", resource, namespace, name, subresource)
         write = self._write(request, declaration, namespace, name, options, subresource)
         if subresource == "scale":
-            return await self._scaled(write, lambda _: body)
+            return await self._subresources.scale(write, lambda _: body)
         return await self._writer.update(write, body)
 
     async def patch(
@@ -242,20 +219,15 @@ class ApiServer:
         if options.force and patch_type != PatchType.APPLY:
             raise invalid_options("force", "Forbidden: may not be specified for non-apply patch")
         if patch_type == PatchType.APPLY:
-            return await self._apply(write, patch)
+            if not options.field_manager and not request.user_agent:
+                raise invalid_options("fieldManager", "Required value: is required for apply patch")
+            if subresource == "scale":
+                return await self._subresources.apply_scale(write, patch)
+            return await self._writer.apply(write, patch)
         if subresource == "scale":
-            return await self._scaled(write, patcher(patch_type, patch, SCALE_DEFINITION))
+            return await self._subresources.scale(write, patcher(patch_type, patch, SCALE_DEFINITION))
         change = patcher(patch_type, patch, declaration.schema)
         return await self._writer.patch(write, change)
-
-    async def _apply(self, write: Write, config: object) -> bytes:
-        if not write.options.field_manager and not write.request.user_agent:
-            raise invalid_options("fieldManager", "Required value: is required for apply patch")
-        scale = write.declaration.scale
-        if write.subresource != "scale" or scale is None:
-            return (await self._writer.apply(write, config))[0]
-        wanted = replicas_of(body_of(config, "Scale"), scale, write.name)
-        return encode(scale_of(decode((await self._writer.apply(write, wanted))[0]), scale))
 
     def _write(
         self,
@@ -276,41 +248,6 @@ class ApiServer:
         if not served:
             raise _not_served()
         return Write(request, declaration, namespace, name, options, subresource)
-
-    async def _scaled(self, write: Write, change: Callable[[Object], object]) -> bytes:
-        """Update the object through its `Scale`."""
-        scale = write.declaration.scale
-        assert scale is not None
-
-        def build(old: Object) -> Object:
-            return scaled(old, body_of(change(scale_of(old, scale)), "Scale"), scale)
-
-        return encode(scale_of(decode(await self._writer.change(write, build)), scale))
-
-    async def _bind(self, write: Write, body: object) -> bytes:
-        """Put a pod on a node."""
-        binding = body_of(body, "Binding")
-        node = target_of(binding)
-        name = write.name or str(metadata_of(binding).get("name") or "")
-        now = rfc3339(self.clock.now())
-        pods = self._declaration(PODS)
-        write = Write(write.request, pods, write.namespace, name, write.options, "binding")
-        await self._writer.change(write, lambda pod: bound(pod, binding, node, now))
-        return encode({**success(), "code": 201})
-
-    async def _evict(self, write: Write, body: object) -> bytes:
-        """Delete a pod in the way that its disruption budgets allow."""
-        eviction = body_of(body, "Eviction")
-        options = eviction_options(eviction)
-        if write.options.dry_run:
-            options = replace(options, dry_run=True)
-        pod = decode(self._reader.get(write.declaration, write.namespace, write.name).data)
-        if not goes_without_budget(pod):
-            now = rfc3339(self.clock.now())
-            await self._writer.change(write, lambda pod: disrupted(pod, now))
-        request, pods = write.request, write.declaration
-        await self._deleter.delete(request, pods, write.namespace, write.name, options)
-        return encode({**success(), "code": 201})
 
     async def delete(
         self,
@@ -384,20 +321,6 @@ class ApiServer:
         if declaration.read_only and verb not in ("get", "list", "watch") and not request.user.is_system:
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
         return declaration
-
-
-class StoreView:
-    """The store as admission plugins look things up."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def lookup(self, resource: str, namespace: str, name: str) -> Object | None:
-        entry = self._store.get(Key(resource, namespace, name))
-        return decode(entry.data) if entry else None
-
-    def listed(self, resource: str, namespace: str = "") -> list[Object]:
-        return [decode(entry.data) for entry in self._store.list(resource, namespace).entries]
 
 
 def _not_served() -> StatusError:

@@ -186,8 +186,8 @@ class Writer:
 
         return await self.change(write, build)
 
-    async def apply(self, write: Write, body: object) -> tuple[bytes, bool]:
-        """Server-side apply; also says whether the object is new."""
+    async def apply(self, write: Write, body: object) -> bytes:
+        """Server-side apply, which creates what is not there."""
         declaration = write.declaration
         config = in_namespace(declaration, checked_body(declaration, body), write.namespace)
         config = self.decoded(write, config)
@@ -206,7 +206,7 @@ class Writer:
 
         for _ in range(_ATTEMPTS):
             if self._store.get(write.key) is not None or write.subresource:
-                return await self.change(write, build, tracked=True), False
+                return await self.change(write, build, tracked=True)
             if metadata.get("uid"):
                 raise conflict(
                     declaration.resource,
@@ -216,7 +216,7 @@ class Writer:
                 )
             new = self._managers.applied(write.managing, None, config, force=force)
             try:
-                return await self._insert(write, declaration.default(new)), True
+                return await self._insert(write, declaration.default(new))
             except StatusError as error:
                 if not error.is_already_exists:
                     raise
