@@ -72,3 +72,8 @@ CMD ["serve"]
 BUILD
     echo "sample-image: built $name:$version"
 done
+
+# What these replaced, unless a container still uses it.
+for old in $(podman images --quiet --filter dangling=true --filter label=dev.ktui.sample); do
+    podman rmi "$old" >/dev/null 2>&1 || true
+done
