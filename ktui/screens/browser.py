@@ -7,7 +7,6 @@ registry. What can be done is in `ktui.screens.actions`; what rows look like in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -29,6 +28,7 @@ from ktui.screens.feed import Feed
 from ktui.screens.live_table import Link
 from ktui.screens.session import Session
 from ktui.screens.view import Trail, View
+from ktui.widgets.cut_cells import CutCells
 from ktui.widgets.prompt import Prompt
 from ktui.widgets.split_line import SplitLine
 from ktui.widgets.virtual_table import VirtualTable
@@ -69,7 +69,7 @@ class BrowserScreen(Screen[None]):
         yield SplitLine(id="crumbs")
         yield Prompt(id="prompt")
         yield VirtualTable(self.model.table, now=self.session.now, id="table")
-        yield SplitLine(id="cut")
+        yield CutCells()
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -172,13 +172,7 @@ class BrowserScreen(Screen[None]):
         await view.rows_of(self.session.client).run(feed)
 
     def show_link(self, link: Link, message: str) -> None:
-        """How the view stands with the cluster; losing it and getting it back are told."""
-        if link is Link.RECONNECTING and self.model.link is Link.LIVE:
-            self.notify(
-                f"{message}. Trying again.", title="Lost the cluster", severity="warning", markup=False
-            )
-        elif link is Link.LIVE and self.model.link is Link.RECONNECTING:
-            self.notify("Connected again", timeout=3)
+        """How the view stands with the cluster."""
         self.model.link, self.model.problem = link, message
         self.query_one(ClusterBar).show_link(link)
         self.describe()
@@ -197,7 +191,7 @@ class BrowserScreen(Screen[None]):
             self.run_action_of_registry(action, argument)
 
     def run_action_of_registry(self, action: Action, argument: str = "") -> None:
-        items = self.selection(several=action.needs == "rows")
+        items = self.model.items(self.table.cursor_row, marked=action.needs == "rows")
         if action.needs != "nothing" and not items:
             self.notify(f"There is no row to {action.title.lower()}", severity="warning")
             return
@@ -207,10 +201,6 @@ class BrowserScreen(Screen[None]):
             action,
             ActionContext(app=self.app, browser=self, session=self.session, items=items, argument=argument),
         )
-
-    def selection(self, *, several: bool) -> Sequence[Item]:
-        """The marked rows (with `several`), or the one under the cursor."""
-        return self.model.items(self.table.cursor_row, marked=several)
 
     @work(group="actions")
     async def _run(self, action: Action, context: ActionContext) -> None:
@@ -298,14 +288,7 @@ class BrowserScreen(Screen[None]):
         self.describe()
 
     def on_virtual_table_cursor_moved(self) -> None:
-        self._show_cut()
-
-    def _show_cut(self) -> None:
-        """Give the cells of the cursor's row that did not fit a line of their own, where there are such cells."""
-        line = self.query_one("#cut", SplitLine)
-        line.display = self.table.shortens
-        cut = self.table.shortened(self.table.cursor_row)
-        line.show([part for name, text in cut for part in ((f"{name}: ", "$text-muted"), f"{text}  ")])
+        self.query_one(CutCells).read(self.table)
 
     def describe(self) -> None:
         """Say anew what the lines around the table say."""
@@ -313,4 +296,4 @@ class BrowserScreen(Screen[None]):
         self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()
         self.table.set_placeholder(self.model.placeholder(self.session.manifests))
-        self._show_cut()
+        self.query_one(CutCells).read(self.table)

@@ -54,8 +54,9 @@ class ClusterBar(SplitLine):
         if connection is None:
             self.show([*left, ("starting…", "$text-muted")])
             return
-        left += [(connection.context, "$text-accent bold"), "  "]
-        left += [("ns ", "$text-muted"), (self._session.namespace or "all", "bold")]
+        if connection.context != "ktui":
+            left += [(connection.context, "$text-accent bold"), " "]
+        left += [(" ns ", "$text-muted"), (self._session.namespace or "all", "bold")]
         if connection.runtime == "sim":
             left.append(("  SIMULATION: pods run nowhere", "$text-warning bold"))
         self.show(left, [*self._numbers(), _LINKS[self._link]])

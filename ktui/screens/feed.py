@@ -56,5 +56,12 @@ class Feed:
             self._browser.describe()
 
     def on_link(self, link: Link, message: str) -> None:
-        if self._heard:
-            self._browser.show_link(link, message)
+        if not self._heard:
+            return
+        browser, before = self._browser, self._browser.model.link
+        if link is Link.RECONNECTING and before is Link.LIVE:
+            text = f"{message}. Trying again."
+            browser.notify(text, title="Lost the cluster", severity="warning", markup=False)
+        elif link is Link.LIVE and before is Link.RECONNECTING:
+            browser.notify("Connected again", timeout=3)
+        browser.show_link(link, message)

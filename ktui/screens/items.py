@@ -152,6 +152,10 @@ def _since_text(position: int, index: int):
 def _since_key(position: int):
     def key(row: Row, text: str) -> SortKey:
         since: float | None = row.data.since[position]
-        return _MISSING if since is None else (0, -since, ())
+        if since is None:
+            return _MISSING
+        # Within the same second the newer write is the later one.
+        version = str(row.data.metadata.get("resourceVersion") or "0")
+        return (0, -since, ((0, -int(version) if version.isdigit() else 0, ""),))
 
     return key

@@ -40,7 +40,7 @@ class Session:
     catalog: Catalog = field(default_factory=lambda: Catalog(()))
     namespace: str = "default"
     """Where a view opens; "" is all namespaces."""
-    recent: list[str] = field(default_factory=list)
+    recent: list[str] = field(default_factory=lambda: ["default"])
     """Namespaces for the keys 1-9, in the order they were first visited."""
     namespaces: list[str] = field(default_factory=list)
     """Those the cluster has, as last seen."""

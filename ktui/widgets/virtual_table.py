@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -165,6 +166,22 @@ class VirtualTable(ScrollView, can_focus=True):
             self.scroll_to(y=max(0, index - on_screen), animate=False, force=True)
         self._set_cursor(index, reveal=False)
         self.refresh()
+
+    def shortened(self, row: Row | None) -> list[tuple[str, str]]:
+        """Names and full texts of a row's cells that the layout cut."""
+        if row is None:
+            return []
+        columns = self.model.columns
+        return [
+            (columns[slot.column].name, row.cells[slot.column])
+            for slot in self._layout.slots
+            if columns[slot.column].live is None and cell_len(row.cells[slot.column]) > slot.width
+        ]
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the layout cuts any cell at all."""
+        return any(slot.width < self.model.widths[slot.column] for slot in self._layout.slots)
 
     def set_placeholder(self, text: str) -> None:
         """What stands in the table's place while it has no rows."""

@@ -271,7 +271,7 @@ async def test_sizes(cluster: TuiCluster, size: tuple[int, int]) -> None:
 
 async def test_what_does_not_fit_is_told_below(cluster: TuiCluster) -> None:
     name = "a-name-far-too-long-for-a-small-terminal-that-nobody-could-tell-from-its-ends-1"
-    await cluster.pod(name)
+    await cluster.pod(name, labels={"app": "long"})
     await cluster.pod("short")
     async with browsing(cluster, size=(80, 24), namespace="") as browser:
         await browser.shows(name, "short")

@@ -51,10 +51,9 @@ def shop_app(theme: str, command: str, runtime: str = "podman") -> KtuiApp:
         ("pods-light", LIGHT.name, "pods -A", (200, 60), ("ctrl+w",), "NODE"),
         ("delete", DARK.name, "deploy", (100, 30), ("ctrl+d",), "With it go"),
         ("rollouts", DARK.name, "deploy", (100, 40), ("h",), "What the present revision changed"),
-        ("help", LIGHT.name, "deploy", (100, 50), ("?",), "Keys on Deployment"),
         ("empty", DARK.name, "cm kube-public", (80, 24), (), "No configmaps"),
     ],
-    ids=["pods", "pods-light", "delete", "rollouts", "help", "empty"],
+    ids=["pods", "pods-light", "delete", "rollouts", "empty"],
 )
 def test_screen(
     snap_compare: Any,
