@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -65,6 +66,14 @@ async def logged(runtime, container, text, timeout=5):
         while text not in path.read_text():
             await asyncio.sleep(0.02)
     return path.read_text()
+
+
+def services(folder):
+    """Podman services that listen in `folder`."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"^[^ ]*podman system service.*{folder}"], capture_output=True, text=True, check=False
+    )
+    return [int(pid) for pid in found.stdout.split()]
 
 
 def podman_json(*command):
@@ -459,22 +468,59 @@ async def test_restarted_runtime_adopts_and_strangers_stay(tmp_path, sandbox_spe
         c["Labels"].get("dev.ktui.engine") for c in podman_json("ps", "-a", "--format", "json") if c["Labels"]
     }
     assert not owners & {first.identity.engine, second.identity.engine}
-    services = subprocess.run(["pgrep", "-fc", str(tmp_path)], capture_output=True, text=True, check=False)
-    assert int(services.stdout) == 0
+    assert not services(tmp_path)
+
+
+KILLED_ENGINE = """
+import asyncio, sys
+from pathlib import Path
+from ktui.engine.kubelet.runtime.base import ContainerSpec, PodIdentity, SandboxSpec
+from ktui.engine.kubelet.runtime.podman import PodmanRuntime
+
+async def main():
+    runtime = PodmanRuntime(Path(sys.argv[1]))
+    await runtime.start()
+    sandbox = await runtime.run_sandbox(SandboxSpec(pod=PodIdentity("default", "web", "u1"), attempt=0, hostname="web"))
+    spec = ContainerSpec(name="app", attempt=0, image="localhost/ktui-sample:1")
+    container = await runtime.create_container(sandbox, spec)
+    await runtime.start_container(container)
+    print(container, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_killed_engine_leaves_its_containers_and_nothing_else(tmp_path):
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_ENGINE, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        container = (await engine.stdout.readline()).decode().strip()
+    engine.kill()
+    await engine.wait()
+    async with asyncio.timeout(10):
+        while services(tmp_path):
+            await asyncio.sleep(0.05)
+
+    runtime = PodmanRuntime(tmp_path)
+    await runtime.start()
+    try:
+        record = await runtime.container(container)
+        assert (record.state, record.attempt) == (ContainerState.RUNNING, 0)
+        assert await output(runtime, container, "echo", "still here") == "still here"
+    finally:
+        await runtime.remove_everything()
+        await runtime.close()
+    assert not services(tmp_path)
 
 
 async def test_killed_service_comes_back_with_a_relist(podman_runtime, sandbox_spec, container_spec):
     spec = sandbox_spec("steady")
     async with pod(podman_runtime, spec) as sandbox, podman_runtime.events() as events:
         container = await start(podman_runtime, sandbox, container_spec(SLEEP))
-        service = subprocess.run(
-            ["pgrep", "-f", f"podman system service.*{podman_runtime.identity.folder}"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for pid in service.stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in services(podman_runtime.identity.folder):
+            os.kill(pid, signal.SIGKILL)
         await event(events, "relist", timeout=20)
         assert (await podman_runtime.container(container)).state is ContainerState.RUNNING
         assert await output(podman_runtime, container, "echo", "alive") == "alive"
