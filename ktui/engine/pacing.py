@@ -2,7 +2,7 @@
 
 CPython's automatic collector stops every thread for 160 to 400 ms on a heap of 10,000 pods. So what is
 loaded at start is frozen, the youngest generation is collected on a timer, and the older ones when the loop
-is idle (docs/decisions/002-one-process.md).
+is idle (docs/decisions/003-one-process.md).
 """
 
 from __future__ import annotations
