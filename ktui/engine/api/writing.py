@@ -34,6 +34,7 @@ from ktui.engine.api.request import Request
 from ktui.engine.api.subresources.partial import PARTIAL
 from ktui.engine.store.base import Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock
+from ktui.kube.data import items
 from ktui.kube.errors import Cause, StatusError, already_exists, bad_request, conflict, invalid
 from ktui.kube.names import generate_name
 from ktui.kube.resource import Object
@@ -270,13 +271,28 @@ class Writer:
             raise invalid(declaration.resource, write.name, errors)
         obj = next_generation(declaration, obj, old)
         await self._admission.validate(attributes, obj, old)
-        if obj == old:
+        if obj == old or _same_but_for_times(obj, old):
             return entry.data
         if write.options.dry_run:
             return encode(obj)
         if is_finished(obj):
             return (await self._store.delete(entry.key, expected=entry.revision, obj=obj)).data
         return (await self._store.write(entry.key, obj, expected=entry.revision)).data
+
+
+def _same_but_for_times(new: Object, old: Object) -> bool:
+    """Has nothing changed but when a manager last wrote? That is no reason for a new version."""
+    if new.keys() != old.keys() or any(new[name] != old[name] for name in new if name != "metadata"):
+        return False
+    before, after = metadata_of(old), metadata_of(new)
+    return with_metadata(old, managedFields=_timeless(before)) == with_metadata(
+        new, managedFields=_timeless(after)
+    )
+
+
+def _timeless(metadata: Object) -> list[Object]:
+    entries = ({**entry, "time": ""} for entry in items(metadata, "managedFields"))
+    return sorted(entries, key=lambda entry: str(entry.get("manager")))
 
 
 def _check_uid(write: Write, sent: Object, old: Object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ktui.engine.api.admission.base import Attributes, Mutating, View
+from ktui.kube.data import section
 from ktui.kube.errors import forbidden
 from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object
@@ -21,6 +22,8 @@ class Priority(Mutating):
         self._view = view
 
     async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        if old is not None and request.is_about(PODS, "UPDATE"):
+            return _kept(obj, old)
         if not request.is_about(PODS, "CREATE"):
             return obj
         spec: Object = obj.get("spec") or {}
@@ -60,3 +63,11 @@ class Priority(Mutating):
             found = min(defaults, key=lambda c: int(c.get("value") or 0))
         class_name: str = found["metadata"]["name"]
         return class_name, int(found.get("value") or 0), found.get("preemptionPolicy") or _PREEMPT
+
+
+def _kept(obj: Object, old: Object) -> Object:
+    """An update that leaves the priority out means the one the pod has."""
+    spec, before = section(obj, "spec"), section(old, "spec")
+    fields = ("priority", "preemptionPolicy")
+    kept = {name: before[name] for name in fields if name in before and spec.get(name) is None}
+    return {**obj, "spec": {**spec, **kept}} if kept else obj

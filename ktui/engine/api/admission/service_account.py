@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ktui.engine.api.admission.base import Attributes, Mutating, View
+from ktui.kube.data import section
 from ktui.kube.errors import forbidden
 from ktui.kube.kinds import PODS, SERVICE_ACCOUNTS
 from ktui.kube.resource import Object
@@ -18,6 +19,8 @@ class ServiceAccount(Mutating):
         self._view = view
 
     async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
+        if old is not None and request.is_about(PODS, "UPDATE"):
+            return _kept(obj, old)
         if not request.is_about(PODS, "CREATE"):
             return obj
         metadata: Object = obj.get("metadata") or {}
@@ -37,3 +40,12 @@ class ServiceAccount(Mutating):
         if secrets and not spec.get("imagePullSecrets"):
             changed["imagePullSecrets"] = secrets
         return obj if changed == spec else {**obj, "spec": changed}
+
+
+def _kept(obj: Object, old: Object) -> Object:
+    """An update that leaves the account out means the one the pod has."""
+    spec, before = section(obj, "spec"), section(old, "spec")
+    if spec.get("serviceAccountName") or not before.get("serviceAccountName"):
+        return obj
+    kept = {name: before[name] for name in ("serviceAccountName", "serviceAccount") if name in before}
+    return {**obj, "spec": {**spec, **kept}}

@@ -123,7 +123,7 @@ class Managers:
             claim = claimed(shape, wanted)
             if live is None:
                 return _managed(config, self._with([], managing, "Apply", claim or {}) if claim else [])
-            entries = self._before(managing, live)
+            entries = self._before(managing, live) if claim is not None else _known(live)
             own = next((entry for entry in entries if entry.identity == mine), None)
             others = [entry for entry in entries if entry is not own]
             result = merged(shape, live, wanted)
@@ -146,12 +146,9 @@ class Managers:
                 kept = self._with(kept, managing, "Apply", claim)
         return _managed(result, kept)
 
-    def _before(self, managing: Managing, live: Object | None) -> list[Entry]:
-        """The managers before an apply."""
-        if live is None:
-            return []
-        entries = decoded(metadata_of(live).get("managedFields"))
-        if entries:
+    def _before(self, managing: Managing, live: Object) -> list[Entry]:
+        """The managers before an apply that claims something."""
+        if entries := _known(live):
             return entries
         whole = replace(managing, manager=BEFORE_FIRST_APPLY, subresource="")
         fields = held(shape_of(managing.definition), _owned(whole, live), there=True)
@@ -182,6 +179,10 @@ def _owned(managing: Managing, obj: Object, *, everything: bool = False) -> Obje
         elif name not in ("apiVersion", "kind") and (everything or managing.owns(name)):
             owned[name] = value
     return owned
+
+
+def _known(obj: Object) -> list[Entry]:
+    return decoded(metadata_of(obj).get("managedFields")) or []
 
 
 def _asked(obj: Object) -> list[Entry] | None:

@@ -1,0 +1,168 @@
+"""Every built-in kind through the whole server: written twice it stays the same, and is as it was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ktui.client.base import DeleteOptions, PatchType, WriteOptions
+from ktui.engine.api.local import LocalClient
+from ktui.engine.api.registry import default_registry
+from ktui.engine.api.server import ApiServer
+from ktui.engine.store import open_store
+from ktui.kube.clock import FakeClock
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import DEPLOYMENTS, NAMESPACES, NODES, PODS
+from ktui.kube.resource import Object
+
+TEMPLATE: Object = {
+    "metadata": {"labels": {"app": "web"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "web",
+                "image": "web:1",
+                "ports": [{"containerPort": 80}],
+                "env": [{"name": "A", "value": "1"}],
+                "readinessProbe": {"httpGet": {"port": 80}},
+                "resources": {"limits": {"cpu": 1, "memory": "1024Mi"}},
+                "volumeMounts": [{"name": "cfg", "mountPath": "/cfg"}],
+            }
+        ],
+        "volumes": [{"name": "cfg", "configMap": {"name": "cfg"}}],
+    },
+}
+WORKLOAD: Object = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
+BODIES: dict[str, Object] = {
+    "configmaps": {"data": {"a": "b"}},
+    "secrets": {"stringData": {"a": "b"}},
+    "events": {"involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "R"},
+    "namespaces": {},
+    "nodes": {"spec": {"podCIDR": "10.0.0.0/24"}},
+    "pods": {"spec": TEMPLATE["spec"]},
+    "serviceaccounts": {},
+    "controllerrevisions.apps": {"revision": 1, "data": {"a": [1]}},
+    "deployments.apps": {"spec": WORKLOAD},
+    "replicasets.apps": {"spec": WORKLOAD},
+    "leases.coordination.k8s.io": {"spec": {"holderIdentity": "me", "leaseDurationSeconds": 40}},
+    "manifestfiles.ktui.dev": {},
+    "schedulingdecisions.ktui.dev": {},
+}
+STORED = [d.resource for d in default_registry() if d.resource.key != "bindings"]
+
+
+@pytest.fixture
+async def client(clock: FakeClock):
+    store = open_store(None, clock=clock)
+    server = ApiServer(store, default_registry(), clock)
+    await server.start()
+    yield LocalClient(server, "system:test", manager="test")
+    await store.close()
+
+
+def body_of(key: str) -> Object:
+    return {**BODIES.get(key, {}), "metadata": {"name": "x"}}
+
+
+@pytest.mark.parametrize("resource", STORED, ids=str)
+async def test_writing_the_same_again_changes_nothing(client: LocalClient, clock: FakeClock, resource: Any):
+    obj = await client.create(resource, body_of(resource.key))
+    await clock.advance(100)
+    assert await client.update(resource, obj) == obj
+    assert await client.update(resource, body_of(resource.key)) == obj
+    namespace = "default" if resource.namespaced else ""
+    for patch_type in (PatchType.MERGE, PatchType.STRATEGIC):
+        body = {name: value for name, value in body_of(resource.key).items() if name != "stringData"}
+        assert await client.patch(resource, "x", body, namespace, patch_type=patch_type) == obj
+    assert await client.patch(resource, "x", [], namespace, patch_type=PatchType.JSON) == obj
+    assert (await client.table(resource, namespace, name="x"))["rows"]
+
+
+@pytest.mark.parametrize("resource", STORED, ids=str)
+async def test_applying_the_same_again_changes_nothing(client: LocalClient, clock: FakeClock, resource: Any):
+    namespace = "default" if resource.namespaced else ""
+
+    async def apply() -> Object:
+        body = body_of(resource.key)
+        options = WriteOptions(field_manager="ktui", field_validation="Strict")
+        return await client.patch(resource, "x", body, namespace, patch_type=PatchType.APPLY, options=options)
+
+    obj = await apply()
+    await clock.advance(100)
+    assert await apply() == obj
+    owners = {entry["manager"] for entry in obj["metadata"].get("managedFields", [])}
+    assert owners <= {"ktui"}
+
+
+async def test_the_life_of_a_namespace(client: LocalClient):
+    await client.create(NAMESPACES, {"metadata": {"name": "team"}})
+    marked = await client.delete(NAMESPACES, "team")
+    assert marked["status"]["phase"] == "Terminating"
+    gone = await client.update(NAMESPACES, {**marked, "spec": {"finalizers": []}}, subresource="finalize")
+    assert gone["metadata"]["name"] == "team"
+    with pytest.raises(StatusError):
+        await client.get(NAMESPACES, "team")
+
+
+async def test_generated_namespaces_carry_their_name(client: LocalClient):
+    obj = await client.create(NAMESPACES, {"metadata": {"generateName": "team-"}})
+    assert obj["metadata"]["labels"]["kubernetes.io/metadata.name"] == obj["metadata"]["name"]
+
+
+async def test_a_pods_way_through_the_server(client: LocalClient):
+    await client.create(NODES, {"metadata": {"name": "n1"}})
+    created = await client.create(PODS, body_of("pods"))
+    assert created["status"]["phase"] == "Pending" and created["status"]["qosClass"]
+    binding = {"metadata": {"name": "x"}, "target": {"kind": "Node", "name": "n1"}}
+    await client.create(PODS, binding, "default", name="x", subresource="binding")
+    status = {"phase": "Running", "podIP": "10.0.0.2", "podIPs": [{"ip": "10.0.0.2"}]}
+    running = await client.patch(
+        PODS, "x", {"status": status}, "default", subresource="status", patch_type=PatchType.STRATEGIC
+    )
+    assert (
+        running["spec"]["nodeName"] == "n1" and running["status"]["conditions"][0]["type"] == "PodScheduled"
+    )
+    with pytest.raises(StatusError) as refused:
+        await client.patch(PODS, "x", {"spec": {"nodeName": "n2"}}, "default")
+    assert refused.value.is_invalid
+    marked = await client.delete(PODS, "x", "default")
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
+    ended = DeleteOptions(grace_period_seconds=0)
+    assert (await client.delete(PODS, "x", "default", options=ended))["status"] == "Success"
+
+
+async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):
+    await client.create(PODS, body_of("pods"))
+    container = {"name": "web", "image": "other:2", "resources": {"limits": {"cpu": "2", "memory": "1Gi"}}}
+    obj = await client.patch(
+        PODS,
+        "x",
+        {"spec": {"containers": [container]}},
+        "default",
+        subresource="resize",
+        patch_type=PatchType.STRATEGIC,
+    )
+    found = obj["spec"]["containers"][0]
+    assert found["image"] == "web:1" and found["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
+
+
+async def test_a_rollout_as_kubectl_patches_it(client: LocalClient):
+    await client.create(DEPLOYMENTS, body_of("deployments.apps"))
+    patch = {
+        "spec": {
+            "template": {
+                "spec": {
+                    "$setElementOrder/containers": [{"name": "web"}],
+                    "containers": [
+                        {"name": "web", "image": "web:2", "env": [{"$patch": "delete", "name": "A"}]}
+                    ],
+                }
+            }
+        }
+    }
+    obj = await client.patch(DEPLOYMENTS, "x", patch, "default", patch_type=PatchType.STRATEGIC)
+    container = obj["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == "web:2" and not container["env"]
+    assert container["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    assert obj["metadata"]["generation"] == 2
