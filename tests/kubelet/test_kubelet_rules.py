@@ -8,7 +8,7 @@ import pytest
 from kubelet_world import container, pod, world  # noqa: F401
 from lightkube.models.core_v1 import Container, ContainerState, ContainerStateRunning, ContainerStatus, Pod
 
-from ktui.engine.kubelet.admission import check_admission, pod_request
+from ktui.engine.kubelet.admission import Claim, check_admission, pod_request
 from ktui.engine.kubelet.container_spec import ClusterDNS, hostname, pod_dns, port_mappings
 from ktui.engine.kubelet.environment import format_map
 from ktui.engine.kubelet.expansion import expand, unresolved
@@ -237,8 +237,7 @@ def test_admission_by_node_affinity_and_pod_count():
     picky = typed(pod("picky", affinity=affinity))
     assert check_admission(picky, [], {}, {"disk": "ssd"}, "n") is None
     assert check_admission(picky, [], {}, {"disk": "hdd"}, "n").reason == "NodeAffinity"
-    other = typed(pod("other"))
-    other.metadata.uid = "u"
+    other = Claim.of(typed(pod("other")))
     full = check_admission(typed(pod("one")), [other], {"pods": "1"}, {}, "n")
     assert (full.reason, full.message) == (
         "OutOfpods",

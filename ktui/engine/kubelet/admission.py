@@ -5,7 +5,9 @@ A pod may be bound by hand, or the node may have filled up since. Pure; reasons 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from lightkube.models.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, Pod
 
@@ -15,45 +17,57 @@ from ktui.engine.kubelet.observed import Waiting
 from ktui.kube.quantity import cpu_millis, parse_quantity
 from ktui.kube.selector import Requirement
 
+Port: TypeAlias = tuple[str, str, int]
+"""Protocol, address ("" for all) and number of a port on the host."""
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!", "Gt": "gt", "Lt": "lt"}
 _COUNTED = ("cpu", "memory", "ephemeral-storage")
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one pod takes of the node."""
+
+    requests: Mapping[str, int]
+    """CPU in thousandths, the rest in bytes."""
+    ports: frozenset[Port]
+
+    @classmethod
+    def of(cls, pod: Pod) -> Claim:
+        requests = {name: pod_request(pod, name) for name in _COUNTED}
+        return cls({name: amount for name, amount in requests.items() if amount}, frozenset(_ports(pod)))
+
+
 def check_admission(
     pod: Pod,
-    others: Iterable[Pod],
+    others: Sequence[Claim],
     allocatable: Mapping[str, str],
     node_labels: Mapping[str, str],
     node_name: str,
 ) -> Waiting | None:
-    """Why `pod` may not start beside `others`, None when it may."""
-    active = [other for other in others if pods.uid(other) != pods.uid(pod) and not pods.is_terminal(other)]
+    """Why `pod` may not start beside the active pods that claimed `others`; None when it may."""
     if not _selected(pod, node_labels, node_name):
         return Waiting(
             "NodeAffinity",
             "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
         )
-    taken = {_port(mapping) for other in active for mapping in _ports(other)}
-    if any(_conflicts(_port(mapping), taken) for mapping in _ports(pod)):
-        return Waiting(
-            "NodePorts",
-            "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
-        )
-    return _resources(pod, active, allocatable)
-
-
-def _resources(pod: Pod, active: list[Pod], allocatable: Mapping[str, str]) -> Waiting | None:
+    wanted = Claim.of(pod)
+    if wanted.ports:
+        taken = {port for other in others for port in other.ports}
+        if any(_conflicts(port, taken) for port in wanted.ports):
+            return Waiting(
+                "NodePorts",
+                "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+            )
     most = int(allocatable.get("pods") or 0)
-    if most and len(active) + 1 > most:
-        return _refused("pods", 1, len(active), most)
-    for name in _COUNTED:
-        wanted = pod_request(pod, name)
-        if not wanted or name not in allocatable:
+    if most and len(others) + 1 > most:
+        return _refused("pods", 1, len(others), most)
+    for name, amount in wanted.requests.items():
+        if name not in allocatable:
             continue
-        used = sum(pod_request(other, name) for other in active)
+        used = sum(other.requests.get(name, 0) for other in others)
         capacity = _amount(name, allocatable[name])
-        if used + wanted > capacity:
-            return _refused(name, wanted, used, capacity)
+        if used + amount > capacity:
+            return _refused(name, amount, used, capacity)
     return None
 
 
@@ -86,22 +100,21 @@ def pod_request(pod: Pod, name: str) -> int:
     return max(peak, sidecars + regular)
 
 
-def _ports(pod: Pod) -> list[tuple[str, str, int]]:
+def _ports(pod: Pod) -> Iterator[Port]:
     if pods.spec(pod).hostNetwork:
-        return [
-            (port.protocol or "TCP", port.hostIP or "", port.hostPort or port.containerPort)
-            for container in pods.containers(pod)
-            for port in container.ports or ()
-        ]
-    return [(m.protocol, m.host_ip, m.host_port) for m in port_mappings(pod)]
+        for container in pods.containers(pod):
+            for port in container.ports or ():
+                yield _port(port.protocol or "TCP", port.hostIP or "", port.hostPort or port.containerPort)
+    else:
+        for mapping in port_mappings(pod):
+            yield _port(mapping.protocol, mapping.host_ip, mapping.host_port)
 
 
-def _port(mapping: tuple[str, str, int]) -> tuple[str, str, int]:
-    protocol, address, number = mapping
+def _port(protocol: str, address: str, number: int) -> Port:
     return protocol, "" if address in ("", "0.0.0.0", "::") else address, number
 
 
-def _conflicts(port: tuple[str, str, int], taken: set[tuple[str, str, int]]) -> bool:
+def _conflicts(port: Port, taken: set[Port]) -> bool:
     protocol, address, number = port
     return any(
         protocol == other[0] and number == other[2] and (not address or not other[1] or address == other[1])

@@ -18,6 +18,7 @@ from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.context import KubeletContext
 from ktui.engine.kubelet.observed import PodRuntime
+from ktui.engine.kubelet.runtime.base import ContainerState
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import PODS
 
@@ -46,6 +47,7 @@ class PodEnding:
         self._grace = 0
         self._stopped = False
         self._released = False
+        self._unmounted = False
         self._deleted = False
 
     @property
@@ -65,6 +67,10 @@ class PodEnding:
             await self._release(pod, runtime)
             if not self.removed:
                 await self._delete(pod)
+        elif not self._unmounted:
+            # A completed pod keeps its records and logs, not its volumes.
+            self._unmounted = True
+            await self._context.volumes.unmount(pods.uid(pod))
         if self.removed:
             self.finished = True
 
@@ -107,7 +113,8 @@ class PodEnding:
             override=forced,
         )
         for sandbox in runtime.sandboxes:
-            await context.runtime.stop_sandbox(sandbox.id)
+            if sandbox.ready or any(c.state is ContainerState.RUNNING for c in sandbox.containers):
+                await context.runtime.stop_sandbox(sandbox.id)
         self._stopped = True
 
     def _stop_done(self, task: asyncio.Task[None]) -> None:

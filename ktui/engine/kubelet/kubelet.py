@@ -32,11 +32,7 @@ from ktui.engine.kubelet.node_registration import NodeRegistration
 from ktui.engine.kubelet.observed import Waiting
 from ktui.engine.kubelet.pod_worker import PodWorker
 from ktui.engine.kubelet.recording import Recorder
-from ktui.engine.kubelet.references import (
-    ReferenceReader,
-    referenced_config_maps,
-    referenced_secrets,
-)
+from ktui.engine.kubelet.references import ReferenceReader
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeCallError, RuntimeInfo
 from ktui.engine.kubelet.stopping import Stopper
 from ktui.engine.kubelet.volumes.base import VolumePlugin
@@ -49,6 +45,8 @@ from ktui.kube.resource import ObjectKey
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+SIMULATED_PODS = 10_000
+"""Pods that don't run cost next to nothing."""
 _RUNTIME_RETRY_SECONDS = 2.0
 
 
@@ -71,6 +69,7 @@ class Kubelet:
         node_labels: Mapping[str, str] | None = None,
         service_variables: Callable[[Pod], Mapping[str, str]] | None = None,
         volume_plugins: Sequence[VolumePlugin] | None = None,
+        max_pods: int | None = None,
     ) -> None:
         clock = clock or RealClock()
         found = machine.read_machine(data_dir)
@@ -80,6 +79,7 @@ class Kubelet:
             pod_cidr=runtime.pod_cidr,
             roles=roles,
             labels=node_labels or {},
+            max_pods=max_pods or (SIMULATED_PODS if info.name == "sim" else node_object.MAX_PODS),
         )
         self.ready = asyncio.Event()
         """Registered, and everything that ran before is looked after again."""
@@ -113,7 +113,7 @@ class Kubelet:
             tokens=TokenSource(client, clock),
             stopper=Stopper(runtime, clock),
             backoff=Backoff(clock.now),
-            allocatable=node_object.allocatable(found),
+            allocatable=node_object.allocatable(identity, found),
             memory_bytes=found.memory,
             cluster_dns=cluster_dns,
             host_dns=machine.host_dns(),
@@ -183,7 +183,12 @@ class Kubelet:
     def _admit(self, pod: Pod) -> Waiting | None:
         node = self._nodes.get(ObjectKey("", self._node_name))
         labels = self._registration.labels if node is None else labels_of_node(node)
-        return check_admission(pod, self._known_pods(), self.context.allocatable, labels, self._node_name)
+        others = [
+            worker.facts.claim
+            for worker in self.workers.values()
+            if worker.admitted and not pods.is_terminal(worker.pod)
+        ]
+        return check_admission(pod, others, self.context.allocatable, labels, self._node_name)
 
     # Pods of the API.
 
@@ -209,15 +214,17 @@ class Kubelet:
         task.add_done_callback(lambda _: self.workers.pop(uid, None))
 
     def _config_map_changed(self, delta: Delta[ConfigMap]) -> None:
-        self._referenced_changed(delta.key.namespace, delta.key.name, referenced_config_maps)
+        for worker in self._workers_in(delta.key.namespace):
+            if delta.key.name in worker.facts.config_maps:
+                worker.references_changed()
 
     def _secret_changed(self, delta: Delta[Secret]) -> None:
-        self._referenced_changed(delta.key.namespace, delta.key.name, referenced_secrets)
-
-    def _referenced_changed(self, namespace: str, name: str, references: Callable[[Pod], set[str]]) -> None:
-        for worker in self.workers.values():
-            if pods.key(worker.pod).namespace == namespace and name in references(worker.pod):
+        for worker in self._workers_in(delta.key.namespace):
+            if delta.key.name in worker.facts.secrets:
                 worker.references_changed()
+
+    def _workers_in(self, namespace: str) -> list[PodWorker]:
+        return [w for w in self.workers.values() if pods.key(w.pod).namespace == namespace]
 
     # What the runtime and the disk have.
 

@@ -32,22 +32,23 @@ class NodeIdentity:
     pod_cidr: str
     roles: Sequence[str] = ("control-plane",)
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_pods: int = MAX_PODS
 
 
-def capacity(machine: Machine) -> dict[str, str]:
+def capacity(identity: NodeIdentity, machine: Machine) -> dict[str, str]:
     return {
         "cpu": str(machine.cpus),
         "memory": f"{machine.memory // 1024}Ki",
         "ephemeral-storage": f"{machine.disk // 1024}Ki",
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
-        "pods": str(MAX_PODS),
+        "pods": str(identity.max_pods),
     }
 
 
-def allocatable(machine: Machine) -> dict[str, str]:
+def allocatable(identity: NodeIdentity, machine: Machine) -> dict[str, str]:
     return {
-        **capacity(machine),
+        **capacity(identity, machine),
         "memory": f"{max(machine.memory - MEMORY_RESERVE, 0) // 1024}Ki",
         "ephemeral-storage": str(int(machine.disk * (1 - DISK_RESERVE))),
     }
@@ -90,8 +91,8 @@ def node_status(
 ) -> Object:
     """The status fields the kubelet owns; `before` is the status the API has."""
     return {
-        "capacity": capacity(machine),
-        "allocatable": allocatable(machine),
+        "capacity": capacity(identity, machine),
+        "allocatable": allocatable(identity, machine),
         "addresses": [
             *({"type": "InternalIP", "address": address} for address in identity.addresses),
             {"type": "Hostname", "address": identity.name},

@@ -17,11 +17,10 @@ from typing import Any
 
 from lightkube.models.core_v1 import Container, Pod
 
-from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.actions import Kill, PodActions, compute_actions
-from ktui.engine.kubelet.backoff import go_duration
 from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.crash_loop import CrashLoop
 from ktui.engine.kubelet.ending import PodEnding
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
 from ktui.engine.kubelet.pod_status import OWNED_CONDITIONS, StatusInputs, build_status
@@ -33,6 +32,7 @@ from ktui.engine.kubelet.runtime.base import (
     NotFoundError,
     RuntimeCallError,
 )
+from ktui.engine.kubelet.spec_facts import SpecFacts
 from ktui.engine.kubelet.starting import PodError, PodStarter, StartError
 from ktui.engine.kubelet.status_writer import write_status
 from ktui.engine.kubelet.termination_message import termination_message
@@ -41,6 +41,7 @@ from ktui.kube.errors import StatusError
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+_TOKEN_RETRY_SECONDS = 10.0
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -61,14 +62,14 @@ class PodWorker:
         self._waiting: dict[str, Waiting] = {}
         self._messages: dict[str, str] = {}
         self._retry_at: dict[str, float] = {}
-        self._counted: set[str] = set()
-        self._told: set[str] = set()
+        self._crash_loop = CrashLoop(context, self._waiting)
         self._failures = 0
         self._pod_retry_at = 0.0
         self._volumes_stale = True
         self._kills: dict[str, asyncio.Task[None]] = {}
         self._start: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._facts: SpecFacts | None = None
         self._starter = PodStarter(context, self.health)
         self._resizer = Resizer(context.runtime, context.memory_bytes)
         self._ending = PodEnding(context, self.wake, self._halt)
@@ -89,9 +90,19 @@ class PodWorker:
         if pods.labels_of(old) != pods.labels_of(pod) or pods.annotations_of(old) != pods.annotations_of(pod):
             self._volumes_stale = True
             self.wake()
-        if old.spec != pod.spec or _outside_view(old) != _outside_view(pod):
+        changed = old.spec != pod.spec
+        if changed:
+            self._facts = None
+        if changed or _outside_view(old) != _outside_view(pod):
             self._retry_at.clear()
             self.wake()
+
+    @property
+    def facts(self) -> SpecFacts:
+        """What the pod refers to and claims, worked out once a spec."""
+        if self._facts is None:
+            self._facts = SpecFacts.of(self.pod)
+        return self._facts
 
     def remove(self) -> None:
         """The object is gone from the API: what still runs is to be stopped and cleaned."""
@@ -211,9 +222,11 @@ class PodWorker:
         if when is None:
             return []
         left = (when - self._context.clock.now()).total_seconds()
-        if left <= 0:
-            self._volumes_stale = True
-        return [max(left, 0.0)]
+        if left > 0:
+            return [left]
+        # Tokens live on for a while: there is time to try a few times.
+        self._volumes_stale = True
+        return [_TOKEN_RETRY_SECONDS]
 
     async def _refresh_volumes(self, runtime: PodRuntime) -> None:
         """Bring changed ConfigMaps, Secrets and labels to the running containers."""
@@ -231,8 +244,7 @@ class PodWorker:
     def _forget_gone(self, runtime: PodRuntime) -> None:
         present = {record.id for sandbox in runtime.sandboxes for record in sandbox.containers}
         self.health.keep_only(present)
-        self._counted &= present
-        self._told &= present
+        self._crash_loop.forget_gone(present)
         for known in (self._messages, self._starter.failed_starts):
             for container_id in set(known) - present - self.health.starting:
                 del known[container_id]
@@ -265,7 +277,7 @@ class PodWorker:
         delays: list[float] = []
         due: list[Container] = []
         for container in actions.start:
-            left = self._crash_back_off(container, runtime)
+            left = self._crash_loop.remaining(self.pod, container, runtime)
             left = max(left, self._retry_at.get(container.name, 0.0) - now)
             if left > 0:
                 delays.append(left)
@@ -274,33 +286,6 @@ class PodWorker:
         if due:
             self._start = self._spawn(self._start_all(due, runtime), "start containers")
         return delays
-
-    def _crash_back_off(self, container: Container, runtime: PodRuntime) -> float:
-        """Seconds until a container that ended may start again, with the waiting state that tells."""
-        record = runtime.latest(container.name)
-        if record is None or record.state is ContainerState.RUNNING:
-            return 0.0
-        since = record.finished_at or record.created_at or self._context.clock.now()
-        key = (pods.uid(self.pod), f"{container.name}/{labels.container_hash(container)}")
-        left = self._context.backoff.remaining(key, since)
-        if left <= 0:
-            if record.id not in self._counted:
-                self._counted.add(record.id)
-                self._context.backoff.next(key, since)
-            return 0.0
-        wait = go_duration(self._context.backoff.seconds(key))
-        name = pods.full_name(self.pod)
-        self._waiting[container.name] = Waiting(
-            "CrashLoopBackOff", f"back-off {wait} restarting failed container={container.name} pod={name}"
-        )
-        if record.id not in self._told:
-            self._told.add(record.id)
-            self._context.events(self.pod).warning(
-                "BackOff",
-                f"Back-off restarting failed container {container.name} in pod {name}",
-                container.name,
-            )
-        return left
 
     async def _bring_up(self, attempt: int) -> None:
         """Volumes, then the sandbox; an older sandbox is stopped first."""
@@ -412,7 +397,8 @@ class PodWorker:
         )
         written = await write_status(self._context.client, self.pod, build_status(self.pod, runtime, inputs))
         if written is not None and pods.uid(written) == pods.uid(self.pod):
-            self.pod = written if _version(written) >= _version(self.pod) else self.pod
+            # It may bring what others changed meanwhile, such as a deletion.
+            self.update(written)
 
 
 def _version(pod: Pod) -> int:

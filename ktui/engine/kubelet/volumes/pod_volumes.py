@@ -53,6 +53,10 @@ class PodVolumes:
         """Host paths by volume name. Raises MountError for the first volume that can't be made."""
         return await asyncio.to_thread(self._set_up, context, refresh_only)
 
+    async def unmount(self, pod_uid: str) -> None:
+        """Remove a pod's volumes, but keep what its containers left to say."""
+        await asyncio.to_thread(self._unmount, pod_uid)
+
     async def tear_down(self, pod_uid: str) -> None:
         """Remove everything of a pod from the disk."""
         await asyncio.to_thread(self._tear_down, pod_uid)
@@ -87,6 +91,10 @@ class PodVolumes:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume.name}" : no volume plugin matched')
 
     def _tear_down(self, pod_uid: str) -> None:
+        self._unmount(pod_uid)
+        shutil.rmtree(self.pod_dir(pod_uid), ignore_errors=True)
+
+    def _unmount(self, pod_uid: str) -> None:
         root = self.pod_dir(pod_uid)
         for plugin in self._plugins:
             folder = root / "volumes" / plugin.name
@@ -94,7 +102,7 @@ class PodVolumes:
                 for directory in folder.iterdir():
                     if not directory.is_symlink():
                         plugin.tear_down(directory)
-        shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(root / "volumes", ignore_errors=True)
 
 
 def _mounted_names(pod: Pod) -> set[str]:

@@ -1,0 +1,21 @@
+"""What a pod's spec refers to and claims of the node: worked out once, asked for at every change around it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightkube.models.core_v1 import Pod
+
+from ktui.engine.kubelet.admission import Claim
+from ktui.engine.kubelet.references import referenced_config_maps, referenced_secrets
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFacts:
+    config_maps: frozenset[str]
+    secrets: frozenset[str]
+    claim: Claim
+
+    @classmethod
+    def of(cls, pod: Pod) -> SpecFacts:
+        return cls(frozenset(referenced_config_maps(pod)), frozenset(referenced_secrets(pod)), Claim.of(pod))
