@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ktui.engine.kubelet.runtime import podman_setup
 from ktui.engine.kubelet.runtime.base import (
     ContainerState,
     DNSConfig,
@@ -405,27 +406,33 @@ async def test_images(podman_runtime):
     assert 0 < used < capacity
 
 
-async def test_removing_an_image(podman_runtime, tmp_path):
+async def test_image_and_its_volumes_go(podman_runtime, sandbox_spec, container_spec, tmp_path):
     tag = f"localhost/ktui-test-{podman_runtime.identity.engine}:1"
     subprocess.run(
-        [
-            "podman",
-            "build",
-            "-q",
-            "-t",
-            tag,
-            "-f",
-            "-",
-            str(tmp_path),
-        ],
-        input=f"FROM localhost/ktui-sample:1\nLABEL x={tag}\n".encode(),
+        ["podman", "build", "-q", "-t", tag, "-f", "-", str(tmp_path)],
+        input=f"FROM localhost/ktui-sample:1\nLABEL x={tag}\nVOLUME /data\n".encode(),
         check=True,
         capture_output=True,
     )
     image = await podman_runtime.image_status(tag)
+    assert image.pinned
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec(SLEEP, image=tag))
+        (volume,) = [mount["Name"] for mount in podman_json("inspect", container)[0]["Mounts"]]
+        assert volume in volumes()
+        with pytest.raises(RuntimeCallError, match="in use"):
+            await podman_runtime.remove_image(image.id)
+        await podman_runtime.remove_container(container)
+        assert volume not in volumes()
     await podman_runtime.remove_image(image.id)
     await podman_runtime.remove_image(image.id)
     assert await podman_runtime.image_status(tag) is None
+
+
+def volumes():
+    return subprocess.run(
+        ["podman", "volume", "ls", "-q"], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 async def test_restarted_runtime_adopts_and_strangers_stay(tmp_path, sandbox_spec, container_spec):
@@ -469,6 +476,30 @@ async def test_restarted_runtime_adopts_and_strangers_stay(tmp_path, sandbox_spe
     }
     assert not owners & {first.identity.engine, second.identity.engine}
     assert not services(tmp_path)
+
+
+async def test_runtime_that_fails_is_passed_over_once(tmp_path, monkeypatch):
+    candidates = podman_setup.runtime_candidates()
+    monkeypatch.setattr(podman_setup, "runtime_candidates", lambda: ["no-such-runtime", *candidates])
+    runtime = PodmanRuntime(tmp_path)
+    info = await runtime.start()
+    assert info.details["ociRuntime"] in candidates
+    await runtime.close()
+    monkeypatch.setattr(podman_setup, "runtime_candidates", lambda: pytest.fail("tried again"))
+    runtime = PodmanRuntime(tmp_path)
+    assert (await runtime.start()).details == info.details
+    await runtime.remove_everything()
+    await runtime.close()
+
+
+async def test_no_runtime_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(podman_setup, "runtime_candidates", lambda: ["no-such-runtime"])
+    runtime = PodmanRuntime(tmp_path)
+    with pytest.raises(RuntimeCallError, match=r"no-such-runtime.*ktui doctor"):
+        await runtime.start()
+    assert not services(tmp_path)
+    names = [network["name"] for network in podman_json("network", "ls", "--format", "json")]
+    assert runtime.identity.network not in names
 
 
 KILLED_ENGINE = """

@@ -40,6 +40,14 @@ def own_limits(pid_max: Path = Path("/proc/sys/kernel/pid_max")) -> Limits:
     return Limits(hard(resource.RLIMIT_NOFILE, _MOST_FILES), hard(resource.RLIMIT_NPROC, processes))
 
 
+def raise_descriptor_limit() -> None:
+    """Lift our soft limit to the hard one: each running container takes a descriptor (two with its pod)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def cgroup_version(root: Path = Path("/sys/fs/cgroup")) -> Literal["v1", "v1 hybrid", "v2", "none"]:
     """The hierarchy in use."""
     if (root / "cgroup.controllers").exists():

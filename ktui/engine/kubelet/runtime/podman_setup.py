@@ -69,18 +69,17 @@ class PodmanSetup:
         if not candidates:
             raise RuntimeCallError("neither crun nor runc is installed; run `ktui doctor`")
         failures: list[str] = []
-        for name in candidates:
-            await self._service.start(name)
-            await self._make_network()
-            bridges = [True] if os.geteuid() == 0 else [True, False]
-            for bridge in bridges:
-                try:
-                    await self._try_pod(bridge)
-                except RuntimeCallError as error:
-                    failures.append(f"{name}{'' if bridge else ' without a bridge'}: {error}")
-                    continue
-                self._keep(runtime=ChosenRuntime(name, fingerprint, bridge))
-                return
+        bridges = [True] if os.geteuid() == 0 else [True, False]
+        for name, bridge in itertools.product(candidates, bridges):
+            try:
+                await self._service.start(name)
+                await self._make_network()
+                await self._try_pod(bridge)
+            except RuntimeCallError as error:
+                failures.append(f"{name}{'' if bridge else ' without a bridge'}: {error}")
+                continue
+            self._keep(runtime=ChosenRuntime(name, fingerprint, bridge))
+            return
         with contextlib.suppress(RuntimeCallError):
             await self._rest.delete(f"networks/{self.identity.network}", force="true")
         await self._service.stop()
