@@ -349,6 +349,7 @@ async def test_exec_sessions(podman_runtime, sandbox_spec, container_spec):
 async def test_attach_reaches_the_main_process(podman_runtime, sandbox_spec, container_spec):
     async with pod(podman_runtime, sandbox_spec()) as sandbox:
         container = await start(podman_runtime, sandbox, container_spec(["sh"], stdin=True, tty=True))
+        assert await output(podman_runtime, container, "echo", "probed") == "probed"
         session = await podman_runtime.attach(container, stdin=True, tty=True)
         await session.resize(100, 30)
         await session.send(b"stty size; exit 9\n")

@@ -240,7 +240,9 @@ def _nft(facts: Facts) -> Iterator[Check]:
 
 def _ports(facts: Facts) -> Iterator[Check]:
     busy = ", ".join(map(str, facts.busy_ports))
-    if facts.busy_ports:
+    if facts.busy_ports and facts.engine_answers:
+        yield Check(name="ports", verdict=Verdict.OK, found=f"in use: {busy}, while an engine runs")
+    elif facts.busy_ports:
         yield Check(
             name="ports",
             verdict=Verdict.WARNING,

@@ -8,9 +8,11 @@ log files in the CRI format, keeps the records Podman would keep, and loses ever
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import itertools
+import shutil
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -122,7 +124,8 @@ class SimRuntime:
     # Runtime
 
     async def start(self) -> RuntimeInfo:
-        """Nothing to make usable."""
+        """Forget the logs of a process that has ended: its pods have ended with it."""
+        await asyncio.to_thread(shutil.rmtree, self._log_dir, ignore_errors=True)
         return RuntimeInfo("sim", "1", {"note": "a simulation: no containers run"})
 
     async def close(self) -> None:
@@ -192,6 +195,8 @@ class SimRuntime:
         for id_ in list(sandbox.containers):
             self._forget(id_)
         self._sandboxes.pop(sandbox_id, None)
+        with contextlib.suppress(OSError):
+            (self._log_dir / sandbox.spec.pod.uid).rmdir()
         uid = sandbox.spec.pod.uid
         self._by_pod[uid].remove(sandbox_id)
         if not self._by_pod[uid]:
