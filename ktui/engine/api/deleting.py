@@ -27,7 +27,7 @@ from ktui.kube.resource import Object
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_ATTEMPTS = 20
+_ATTEMPTS = 100
 
 
 class Deleter:

@@ -21,7 +21,7 @@ from ktui.client.base import (
     WriteOptions,
 )
 from ktui.client.node import NodeAgent
-from ktui.engine.api import printing
+from ktui.engine.api import metrics, printing
 from ktui.engine.api.admission.chain import Admission
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
@@ -43,7 +43,7 @@ from ktui.engine.api.watching import Batches, Watches
 from ktui.engine.api.writing import Write, Writer
 from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import Clock, RealClock
-from ktui.kube.errors import StatusError, forbidden, status
+from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
 from ktui.kube.kinds import NAMESPACES, PODS
 from ktui.kube.resource import Object, Resource
 
@@ -79,6 +79,7 @@ class ApiServer:
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)
         self._streams = PodStreams()
+        self._metrics = metrics.Metrics(self._streams.agents, self.clock)
 
     # Life
 
@@ -95,6 +96,8 @@ class ApiServer:
     def register_node(self, name: str, agent: NodeAgent) -> None:
         """From now on `agent` answers for the pods of node `name`."""
         self._streams.agents[name] = agent
+        for declaration in metrics.DECLARATIONS:
+            self.registry.add(declaration)
 
     def unregister_node(self, name: str) -> None:
         self._streams.agents.pop(name, None)
@@ -114,14 +117,25 @@ class ApiServer:
                 scale_of(decode(self._reader.get(declaration, namespace, name).data), declaration.scale)
             )
         if subresource == "" or (subresource == "status" and declaration.has_status):
-            return self._reader.get(declaration, namespace, name).data
+            return await self._got(declaration, namespace, name)
         raise _not_served()
 
     async def list(
         self, request: Request, resource: Resource, namespace: str = "", options: ListOptions = _LIST
     ) -> ObjectList:
-        declaration = await self._opened(request, "list", resource, namespace)
+        return await self._listed(
+            await self._opened(request, "list", resource, namespace), namespace, options
+        )
+
+    async def _listed(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
+        if declaration.resource.group == metrics.GROUP:
+            return await self._metrics.list(declaration, namespace, options)
         return await self._reader.list(declaration, namespace, options)
+
+    async def _got(self, declaration: Declaration, namespace: str, name: str) -> bytes:
+        if declaration.resource.group == metrics.GROUP:
+            return await self._metrics.get(declaration, namespace, name)
+        return self._reader.get(declaration, namespace, name).data
 
     async def table(
         self,
@@ -137,9 +151,9 @@ class ApiServer:
         declaration = await self._opened(request, "get" if name else "list", resource, namespace, name)
         now = self.clock.now()
         if name:
-            objects = [self._reader.get(declaration, namespace, name).data]
+            objects = [await self._got(declaration, namespace, name)]
             return await printing.printed(declaration, ObjectList(objects, ""), now, include_object)
-        listing = await self._reader.list(declaration, namespace, options)
+        listing = await self._listed(declaration, namespace, options)
         return await printing.printed(declaration, listing, now, include_object)
 
     @asynccontextmanager
@@ -318,6 +332,8 @@ class ApiServer:
         declaration = self._declaration(resource)
         access = Access(request.user, verb, declaration.resource, namespace, name, subresource)
         await self._authorizer.authorize(access)
+        if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
+            raise method_not_supported(resource, verb)
         if declaration.read_only and verb not in ("get", "list", "watch") and not request.user.is_system:
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
         return declaration

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -88,11 +88,12 @@ class Watches:
             raise too_large(error.revision, error.current) from error
         follower = _Follower(self._store, watcher, self._clock, after, options)
         try:
-            async for changes in follower:
-                if changes is None:
-                    yield [_bookmark(declaration, follower.revision, {})]
-                elif events := _events(changes, selection, render):
-                    yield events
+            async with aclosing(follower.batches()) as batches:
+                async for changes in batches:
+                    if changes is None:
+                        yield [_bookmark(declaration, follower.revision, {})]
+                    elif events := _events(changes, selection, render):
+                        yield events
         finally:
             await follower.close()
 
@@ -111,7 +112,8 @@ class _Follower:
         self._timeout = options.timeout_seconds
         self._tasks: list[asyncio.Task[Any]] = []
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[Change] | None]:
+    async def batches(self) -> AsyncGenerator[Sequence[Change] | None]:
+        """Until the store or the time ends it."""
         changes = aiter(self._watcher)
         deadline = None if self._timeout is None else self._clock.monotonic() + self._timeout
         timer = self._timer(deadline)

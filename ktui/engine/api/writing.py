@@ -42,7 +42,7 @@ from ktui.kube.resource import Object
 MODIFIED: Final = (
     "the object has been modified; please apply your changes to the latest version and try again"
 )
-_ATTEMPTS: Final = 20
+_ATTEMPTS: Final = 100
 """How often a write without a version is tried against other writers."""
 _NAMES: Final = 8
 """How many generated names are tried."""
