@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from ktui.client.base import Client, WriteOptions
+from ktui.client.base import Client, PatchType, WriteOptions
 from ktui.commands import options
 from ktui.commands.output import name_of
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
+from ktui.kube.resource import Object, Resource
 
 
 @click.command("scale")
@@ -30,15 +31,25 @@ async def _scale(client: Client, words: tuple[str, ...], given: dict[str, Any]) 
     for target in (await ResourceIndex.of(client)).targets(words):
         if not target.names:
             raise UserError("name the objects to scale, such as deployment/web")
-        namespace = given["namespace"] if target.resource.namespaced else ""
         for name in target.names:
-            scale = await client.get(target.resource, name, namespace, subresource="scale")
-            current = scale["spec"].get("replicas", 0)
-            if given["current_replicas"] not in (None, current):
-                raise UserError(f"expected {given['current_replicas']} replicas, there are {current}")
-            wanted = {**scale, "spec": {**scale["spec"], "replicas": given["replicas"]}}
-            write = WriteOptions(field_manager="ktui-scale", dry_run=given["dry_run"] != "none")
-            await client.update(target.resource, wanted, subresource="scale", options=write)
+            await _set_replicas(client, target.resource, name, given)
             obj = {"apiVersion": target.resource.api_version, "metadata": {"name": name}}
             dry = " (server dry run)" if given["dry_run"] != "none" else ""
             click.echo(f"{name_of(obj, target.resource)} scaled{dry}")
+
+
+async def _set_replicas(client: Client, resource: Resource, name: str, given: dict[str, Any]) -> None:
+    """Whatever the number is now; or only if it is the expected one, which a version in the write makes sure of."""
+    namespace = given["namespace"] if resource.namespaced else ""
+    write = WriteOptions(field_manager="ktui-scale", dry_run=given["dry_run"] != "none")
+    change: Object = {"spec": {"replicas": given["replicas"]}}
+    expected = given["current_replicas"]
+    if expected is not None:
+        scale = await client.get(resource, name, namespace, subresource="scale")
+        current = scale["spec"].get("replicas", 0)
+        if current != expected:
+            raise UserError(f"expected {expected} replicas, there are {current}")
+        change["metadata"] = {"resourceVersion": scale["metadata"]["resourceVersion"]}
+    await client.patch(
+        resource, name, change, namespace, patch_type=PatchType.MERGE, subresource="scale", options=write
+    )

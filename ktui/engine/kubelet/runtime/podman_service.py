@@ -48,7 +48,7 @@ class PodmanService:
         """Start it and wait until it answers; raises RuntimeCallError with podman's own complaint."""
         podman = shutil.which("podman")
         if podman is None:
-            raise RuntimeCallError("podman is not installed; run `ktui doctor` to see what to install")
+            raise RuntimeCallError("podman is not installed")
         await self.stop()
         await asyncio.to_thread(self._end_leftover)
         _make_private(self.socket_path.parent)

@@ -65,9 +65,11 @@ class PodmanSetup:
         return self.identity
 
     async def _choose(self, fingerprint: str) -> None:
+        if shutil.which("podman") is None:
+            raise RuntimeCallError("podman is not installed")
         candidates = runtime_candidates()
         if not candidates:
-            raise RuntimeCallError("neither crun nor runc is installed; run `ktui doctor`")
+            raise RuntimeCallError("neither crun nor runc is installed")
         failures: list[str] = []
         bridges = [True] if os.geteuid() == 0 else [True, False]
         for name, bridge in itertools.product(candidates, bridges):
@@ -83,9 +85,7 @@ class PodmanSetup:
         with contextlib.suppress(RuntimeCallError):
             await self._rest.delete(f"networks/{self.identity.network}", force="true")
         await self._service.stop()
-        raise RuntimeCallError(
-            f"podman can't start containers here ({'; '.join(failures)}); `ktui doctor` says what mends it"
-        )
+        raise RuntimeCallError(f"podman can't start containers here ({'; '.join(failures)})")
 
     @property
     def _trial(self) -> str:

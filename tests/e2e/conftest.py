@@ -1,0 +1,46 @@
+"""Engines on real Podman for the tests of the main job."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests" / "cli"))
+
+from cluster import Cluster  # noqa: E402 - found only with the path above
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sample_image() -> None:
+    """Both versions of the sample image."""
+    subprocess.run([REPOSITORY / "scripts" / "sample-image.sh"], check=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One running engine for the tests of a module."""
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[Callable[..., Cluster]]:
+    """Makes engines of the test's own; not started."""
+    made: list[Cluster] = []
+
+    def make(**options: str) -> Cluster:
+        made.append(Cluster(**options))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
