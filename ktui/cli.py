@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "delete": "Delete objects by name, selector or file",
     "describe": "Show an object in detail, with its events",
     "doctor": "What ktui found on this machine, what it chose, and what to mend",
+    "down": "Stop the engine of the data folder and everything it runs",
     "events": "List events, or watch them",
     "exec": "Run a command in a container",
     "get": "List or show objects",

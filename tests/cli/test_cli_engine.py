@@ -93,6 +93,19 @@ def test_a_damaged_store_is_refused_and_repaired(tmp_path: Path) -> None:
     engine.stop()
 
 
+def test_down_ends_the_engine_and_keeps_its_objects(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path, None)
+    assert "there is no ktui data" in engine.run("down").err
+    engine.start()
+    engine.ok("apply", "-f", "-", stdin=config("kept"))
+    assert engine.ok("down").out.startswith("engine ended")
+    assert engine.process is not None
+    assert engine.process.wait(10) == 0
+    engine.start()
+    engine.ok("get", "cm", "kept")
+    engine.stop()
+
+
 def test_help_is_there_for_every_verb() -> None:
     for verb in cli.VERBS:
         done = subprocess.run(
