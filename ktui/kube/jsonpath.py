@@ -160,8 +160,24 @@ class JSONPath:
         if len(members) > 1:
             return _union([self._subscript(member) for member in members])
         if inside[:1] in "\"'" and inside[:1] == inside[-1:] and len(inside) > 1:
-            return _field(_unquote(inside), self._allow_missing)
+            return self._quoted(inside)
         raise JSONPathError(f"invalid array index {inside}")
+
+    def _quoted(self, text: str) -> Step:
+        """`['a.b']`: the key `a.b` where there is one, and else the path (kubectl knows only the path)."""
+        key = _field(re.sub(r"\\(.)", r"\1", text[1:-1]), self._allow_missing)
+        path = self._path(f".{text[1:-1]}")
+        if len(path.steps) == 1:
+            return key
+
+        def step(values: Values, root: Any) -> Values:
+            found: Values = []
+            for value in values:
+                is_key = isinstance(value, dict) and bool(key([value], root))
+                found += key([value], root) if is_key else path.find(value)
+            return found
+
+        return step
 
     def _filter(self, text: str) -> Step:
         if not (text.startswith("(") and text.endswith(")")):
@@ -372,6 +388,8 @@ def to_text(value: Any) -> str:
             return value
         case bool():
             return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < 1e21:
+            return str(int(value))
         case int() | float():
             return str(value)
         case _:

@@ -124,7 +124,7 @@ def _parse_yaml(data: bytes) -> list[Document]:
         text = error.problem or "not valid YAML"
         if error.context:
             text = f"{text} {error.context}"
-        if "\\t" in repr(text):
+        if mark and _is_indented_with_tabs(data, mark.line):
             text += " (YAML is indented with spaces, never tabs)"
         raise ManifestError(text, position) from None
     except yaml.reader.ReaderError as error:
@@ -134,10 +134,22 @@ def _parse_yaml(data: bytes) -> list[Document]:
         raise ManifestError(f"not valid YAML: {error}") from None
 
 
+def _is_indented_with_tabs(data: bytes, line: int) -> bool:
+    lines = data.split(b"\n", line + 1)
+    text = lines[line] if line < len(lines) else b""
+    return b"\t" in text[: len(text) - len(text.lstrip())]
+
+
 def _parse_json(data: bytes) -> list[Document]:
     """JSON by the JSON parser; positions come from reading the same text as YAML, where it can be."""
     try:
-        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique_keys)
+        value = json.loads(
+            data.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_int=_json_number,
+            parse_float=_json_number,
+            parse_constant=_json_number,
+        )
     except UnicodeDecodeError as error:
         raise ManifestError(f"not text in UTF-8: {error.reason}") from None
     except json.JSONDecodeError as error:
@@ -150,7 +162,30 @@ def _parse_json(data: bytes) -> list[Document]:
         root = Node(START, START)
     if not isinstance(value, dict):
         raise ManifestError(f"expected an object, found {_type_name(value)}", root.value_position)
-    return [Document(cast(Object, value), root)]
+    return [Document(_as_go_reads(cast(Object, value), 0), root)]
+
+
+def _json_number(text: str) -> int | float:
+    value = _integer(text, 10) if text.lstrip("-").isdigit() else float(text)
+    if not math.isfinite(value):
+        raise ManifestError(f"{text[:40]} is not a number JSON can hold")
+    return value
+
+
+def _as_go_reads(value: Any, depth: int) -> Any:
+    """The value with halves of surrogate pairs replaced, as Go's decoder does; too deep a nesting is refused."""
+    if depth > MAX_DEPTH:
+        raise ManifestError(f"nested more than {MAX_DEPTH} levels deep")
+    match value:
+        case str():
+            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        case dict():
+            pairs = cast(Object, value).items()
+            return {_as_go_reads(key, depth): _as_go_reads(item, depth + 1) for key, item in pairs}
+        case list():
+            return [_as_go_reads(item, depth + 1) for item in cast(list[Any], value)]
+        case _:
+            return value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> Object:
@@ -347,6 +382,23 @@ def _tagged(tag: str, text: str, position: Position, path: str) -> Any:
     return value
 
 
+_MOST_DIGITS = 4000
+"""More would not fit into a float, and Python refuses to convert them."""
+
+
+def _integer(digits: str, base: int) -> int | float:
+    """An integer of 64 bits, or what Go makes of a longer one: a float, in the end an infinite one."""
+    if len(digits) > _MOST_DIGITS:
+        return math.inf
+    value = int(digits, base)
+    if -(2**63) <= value < 2**64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _plain(text: str, position: Position, path: str) -> Any:
     if text in _NULLS:
         return None
@@ -363,10 +415,10 @@ def _plain(text: str, position: Position, path: str) -> Any:
         sign, hexadecimal, binary, octal, decimal = match.groups()
         for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10)):
             if digits is not None:
-                value = int(digits, base)
-                return -value if sign == "-" else value
+                value = _integer(sign + digits, base)
+                return value if math.isfinite(value) else text
     if _FLOAT.fullmatch(number):
         value = float(number)
         if not math.isinf(value):
-            return int(value) if value.is_integer() and abs(value) < 1e21 else value
+            return int(value) if value.is_integer() and abs(value) < 2**63 else value
     return text

@@ -45,7 +45,11 @@ DOCUMENT = {
         ("{['kind']}", "List"),
         ("{kind}", "List"),
         ("{.items[*].metadata.name}", "127.0.0.1 127.0.0.2"),
-        ("{.items[*]['metadata.name', 'status.capacity']}", ""),
+        (
+            "{.items[*]['metadata.name', 'status.capacity.cpu']}",
+            "127.0.0.1 127.0.0.2 4 8",
+        ),
+        (r"{.items[0].metadata.labels['kubernetes\.io/hostname']}", "127.0.0.1"),
         ("{..addresses[*].address}", "127.0.0.1 127.0.0.2 127.0.0.3"),
         ("{.users[0].name}", "myself"),
         ("{.users[-1].name}", "e2e"),

@@ -202,3 +202,27 @@ def test_no_input_raises_anything_but_a_manifest_error(data: bytes) -> None:
     for is_json in (False, True):
         with contextlib.suppress(ManifestError):
             parse(data, is_json=is_json)
+
+
+def test_integers_too_long_for_64_bits_become_what_go_makes_of_them() -> None:
+    assert values("99999999999999999999999") == pytest.approx(1e23)
+    assert values("9" * 5000) == "9" * 5000
+    assert parse(b'{"v": 99999999999999999999999}', is_json=True)[0].object["v"] == pytest.approx(1e23)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 5000])
+def test_numbers_json_can_not_hold_are_refused(number: str) -> None:
+    assert "not a number" in failure(f'{{"v": {number}}}'.encode(), is_json=True).message
+
+
+def test_json_is_no_deeper_than_yaml_may_be() -> None:
+    assert "levels deep" in failure(b'{"a":' * 500 + b"1" + b"}" * 500, is_json=True).message
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    value: str = parse(b'{"v": "\\ud800"}', is_json=True)[0].object["v"]
+    assert value.encode()
+
+
+def test_tabs_are_named_as_what_is_wrong() -> None:
+    assert "never tabs" in failure(b"a:\n\tb: 1\n").message
