@@ -10,8 +10,10 @@ import argparse
 import asyncio
 import cProfile
 import pstats
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from ktui.client.base import ListOptions, PatchType, WriteOptions
 from ktui.engine.api.local import LocalClient
@@ -97,7 +99,28 @@ async def measure(title: str, call: Callable[[int], Awaitable[object]], count: i
     print(f"{title:28} {count / seconds:9,.0f}/s {seconds / count * 1e6:9.1f} µs")
 
 
+async def on_disk(writers: int) -> None:
+    """Durable creates by many writers at once, in wall time."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(Path(folder) / "store")
+        server = ApiServer(store, default_registry())
+        await server.start()
+        client = LocalClient(server, "alice", manager="kubectl")
+
+        async def write(writer: int) -> None:
+            for n in range(COUNT // writers):
+                await client.create(PODS, pod(f"p{writer}-{n}"))
+
+        start = time.perf_counter()
+        await asyncio.gather(*(write(writer) for writer in range(writers)))
+        seconds = time.perf_counter() - start
+        print(f"{f'create pod, {writers} on disk':28} {COUNT / seconds:9,.0f}/s")
+        await store.close()
+
+
 async def main() -> None:
+    for writers in (1, 100):
+        await on_disk(writers)
     store = open_store(None)
     server = ApiServer(store, default_registry())
     await server.start()

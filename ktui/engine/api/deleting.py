@@ -7,6 +7,7 @@ works off. Namespaces wait for their controller.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -28,6 +29,8 @@ from ktui.kube.resource import Object
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 _ATTEMPTS = 100
+_TOGETHER = 100
+"""Objects of a collection deleted at the same time: their writes share a commit."""
 
 
 class Deleter:
@@ -142,14 +145,19 @@ class Deleter:
         entries, _, _, _ = await self._reader.entries(declaration, namespace, list_options)
         each = replace(options, uid="", resource_version="")
         deleted: list[bytes] = []
-        for entry in entries:
-            try:
-                deleted.append(
-                    await self.delete(request, declaration, entry.key.namespace, entry.key.name, each)
-                )
-            except StatusError as error:
-                if not error.is_not_found:
-                    raise
+        for start in range(0, len(entries), _TOGETHER):
+            results = await asyncio.gather(
+                *(
+                    self.delete(request, declaration, entry.key.namespace, entry.key.name, each)
+                    for entry in entries[start : start + _TOGETHER]
+                ),
+                return_exceptions=True,
+            )
+            for result in results:
+                if isinstance(result, bytes):
+                    deleted.append(result)
+                elif not (isinstance(result, StatusError) and result.is_not_found):
+                    raise result
         return deleted
 
 

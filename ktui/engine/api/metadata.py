@@ -45,12 +45,8 @@ def checked_body(declaration: Declaration, body: Any) -> Object:
         )
     if api_version and kind and metadata is not None:
         return obj
-    return {
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {},
-        **{name: value for name, value in obj.items() if value is not None and value != ""},
-    }
+    known: Object = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata or {}}
+    return {**known, **{name: value for name, value in obj.items() if name not in known}}
 
 
 def in_namespace(declaration: Declaration, obj: Object, namespace: str) -> Object:

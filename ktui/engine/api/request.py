@@ -61,9 +61,16 @@ class Authorizer(Protocol):
 
     async def authorize(self, access: Access) -> None: ...
 
+    async def authorize_path(self, user: User, verb: str, path: str) -> None:
+        """A request for no resource: health, version, discovery. The verb is the HTTP method in small."""
+        ...
+
 
 class AllowAll:
     """The authorizer of a cluster without rules."""
 
     async def authorize(self, access: Access) -> None:
+        return
+
+    async def authorize_path(self, user: User, verb: str, path: str) -> None:
         return

@@ -71,7 +71,7 @@ class ApiServer:
         self.registry = registry
         self.clock = clock or RealClock()
         self._store = store
-        self._authorizer = authorizer or AllowAll()
+        self.authorizer = authorizer or AllowAll()
         self._reader = Reader(store)
         self._watches = Watches(store, self._reader, self.clock)
         self._admission = admission or Admission(StoreView(store))
@@ -331,7 +331,7 @@ class ApiServer:
         """The declaration of a resource the user may do this to."""
         declaration = self._declaration(resource)
         access = Access(request.user, verb, declaration.resource, namespace, name, subresource)
-        await self._authorizer.authorize(access)
+        await self.authorizer.authorize(access)
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)
         if declaration.read_only and verb not in ("get", "list", "watch") and not request.user.is_system:
