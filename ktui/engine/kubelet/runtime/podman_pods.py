@@ -34,7 +34,7 @@ from ktui.engine.kubelet.runtime.podman_records import (
     pod_ips,
     sandbox_attempt,
 )
-from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
+from ktui.engine.kubelet.runtime.podman_rest import PodmanREST, ServiceDownError
 from ktui.engine.kubelet.runtime.podman_specs import UID, engine_filter, own_labels, signal_number
 from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
 
@@ -171,7 +171,16 @@ class PodIndex:
             if sandbox := self._sandboxes.get(container.get("Pod") or ""):
                 self._owner[container["Id"]] = sandbox
         # What was not listed is looked at too: it may be gone, or newer than the list.
-        await asyncio.gather(*(self.refresh(container_id) for container_id in seen | self._owner.keys()))
+        await asyncio.gather(*(self._refresh_if_sound(id_) for id_ in seen | self._owner.keys()))
+
+    async def _refresh_if_sound(self, container_id: str) -> None:
+        """One container that Podman can't make sense of must not hide the others."""
+        try:
+            await self.refresh(container_id)
+        except ServiceDownError:
+            raise
+        except RuntimeCallError as error:
+            log.warning("container %s can't be inspected: %s", container_id[:12], error)
 
     def _learn_sandbox(self, pod: JSON) -> None:
         """From an entry of `pods/json`."""
