@@ -127,6 +127,21 @@ async def test_a_quiet_watch_gets_bookmarks_that_move_on(client: LocalClient, cl
         assert seen.events[0].object["metadata"]["resourceVersion"] == other["metadata"]["resourceVersion"]
 
 
+async def test_a_bookmark_never_runs_ahead_of_what_a_slow_reader_got(client: LocalClient, clock: FakeClock):
+    async with client.watch(CONFIG_MAPS, options=WatchOptions()) as batches:
+        reading = asyncio.ensure_future(anext(batches))
+        await settle()
+        await client.create(CONFIG_MAPS, config_map("a"))
+        await reading
+        await client.create(CONFIG_MAPS, config_map("b"))
+        await clock.advance(61)
+        versions: list[tuple[str, int]] = []
+        while not any(kind == "ADDED" for kind, _ in versions):
+            batch = await asyncio.wait_for(anext(batches), 5)
+            versions += [(event.type, int(event.object["metadata"]["resourceVersion"])) for event in batch]
+        assert versions == sorted(versions, key=lambda seen: seen[1])
+
+
 async def test_no_bookmarks_for_those_who_do_not_want_them(client: LocalClient, clock: FakeClock):
     async with watching(client, allow_bookmarks=False) as seen:
         await settle()

@@ -119,9 +119,9 @@ class _Follower:
         timer = self._timer(deadline)
         following = self._task(anext(changes, None))
         while True:
-            waiting = {following} if timer is None else {following, timer}
-            if not following.done():
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {following} if timer is None else {following, timer}, return_when=asyncio.FIRST_COMPLETED
+            )
             if following.done():
                 batch = following.result()
                 if batch is None:
@@ -130,15 +130,17 @@ class _Follower:
                 yield batch
                 self._tasks.remove(following)
                 following = self._task(anext(changes, None))
-                continue
-            assert timer is not None
-            self._tasks.remove(timer)
-            self.revision = max(self.revision, timer.result())
-            if self._bookmarks:
-                yield None
-            if deadline is not None and self._clock.monotonic() >= deadline:
-                return
-            timer = self._timer(deadline)
+            if timer is not None and timer.done():
+                self._tasks.remove(timer)
+                await asyncio.sleep(0)
+                if not following.done():
+                    # Nothing waits to be read, so all there was when the timer noted it has been sent.
+                    self.revision = max(self.revision, timer.result())
+                if self._bookmarks:
+                    yield None
+                if deadline is not None and self._clock.monotonic() >= deadline:
+                    return
+                timer = self._timer(deadline)
 
     def _timer(self, deadline: float | None) -> asyncio.Task[int] | None:
         """Runs out when the next bookmark is due, or at the end; gives the revision to bookmark."""
