@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from kubelet_world import container, is_ready, pod, status_of, terminated, waiting, world  # noqa: F401
+from kubelet_world import condition, container, is_ready, pod, status_of, terminated, waiting, world  # noqa: F401
 
 from ktui.kube.kinds import PODS
 
@@ -343,3 +343,19 @@ async def test_a_resize_changes_the_running_container(world):  # noqa: F811
     assert ("update_resources", "a") in world.runtime.calls
     assert ("update_resources", "b") not in world.runtime.calls
     assert status_of(after, "a")["resources"]["limits"]["cpu"] == "200m"
+
+
+async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811
+    volumes = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]
+    mounts = [{"name": "scratch", "mountPath": "/scratch"}]
+    await world.create(pod("web", container(volumeMounts=mounts), volumes=volumes))
+    await world.running()
+    scratch = Path(mount(await spec_of(world), "/scratch").source)
+    (scratch / "a").write_bytes(os.urandom(2 * 2**20))
+    await world.clock.advance(10)
+    evicted = await world.until(lambda p: p["status"]["phase"] == "Failed" and terminated(p))
+    message = 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    assert (evicted["status"]["reason"], evicted["status"]["message"]) == ("Evicted", message)
+    assert condition(evicted, "DisruptionTarget")["reason"] == "TerminationByKubelet"
+    assert ("Evicted", message) in await world.events()
+    await world.happens(lambda: not scratch.exists())

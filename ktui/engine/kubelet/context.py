@@ -79,7 +79,7 @@ class KubeletContext:
 
         async def connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if not host and self.pods_reachable:
-                host = self.host_ip if host_network else pods.status(pod).podIP or ""
+                host = self.host_ip if host_network else await self._address(pod, sandbox_id)
             if host:
                 return await asyncio.open_connection(host, port)
             try:
@@ -89,6 +89,11 @@ class KubeletContext:
             return cast(tuple[asyncio.StreamReader, asyncio.StreamWriter], streams)
 
         return connect
+
+    async def _address(self, pod: Pod, sandbox_id: str) -> str:
+        """The sandbox's own address: the status may not have it yet."""
+        records = await self.runtime.pod(pods.uid(pod))
+        return next((r.ips[0] for r in records if r.id == sandbox_id and r.ips), "")
 
     def termination_file(self, pod: Pod, container: str, attempt: int) -> Path:
         return self.volumes.pod_dir(pods.uid(pod)) / "containers" / container / f"{attempt}.termination-log"

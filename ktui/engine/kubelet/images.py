@@ -7,6 +7,7 @@ same moment are one pull. Raises `ImageError` with the reason the waiting state 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -24,6 +25,8 @@ from ktui.engine.kubelet.runtime.base import (
     RuntimeCallError,
 )
 from ktui.kube.clock import Clock
+
+log = logging.getLogger(__name__)
 
 MAX_PARALLEL_PULLS = 4
 _REFERENCE = re.compile(
@@ -147,8 +150,16 @@ class ImagePuller:
         if task is None:
             task = asyncio.create_task(self._pull_now(image, auths), name=f"pull {image}")
             self._pulls[key] = task
-            task.add_done_callback(lambda _: self._pulls.pop(key, None))
+            task.add_done_callback(lambda done: self._pulled_or_not(key, done))
         return await asyncio.shield(task)
+
+    def _pulled_or_not(
+        self, key: tuple[str, tuple[RegistryAuth, ...]], done: asyncio.Task[ImageRecord]
+    ) -> None:
+        self._pulls.pop(key, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            # Who waited was told; a pod that was deleted meanwhile waits no more.
+            log.info("pull of %s: %s", key[0], error)
 
     async def _pull_now(self, image: str, auths: tuple[RegistryAuth, ...]) -> ImageRecord:
         async with self._slots:

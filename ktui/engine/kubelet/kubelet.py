@@ -26,6 +26,7 @@ from ktui.engine.kubelet.agent import KubeletAgent
 from ktui.engine.kubelet.backoff import Backoff
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.context import KubeletContext
+from ktui.engine.kubelet.eviction import StorageEviction
 from ktui.engine.kubelet.image_gc import ImageGarbageCollector, PulledImages
 from ktui.engine.kubelet.images import ImagePuller
 from ktui.engine.kubelet.node_registration import NodeRegistration
@@ -121,6 +122,9 @@ class Kubelet:
             service_variables=service_variables or (lambda pod: {}),
             admit=self._admit,
         )
+        self._eviction = StorageEviction(
+            lambda: list(self.workers.values()), self.context.volumes.pod_dir, clock
+        )
 
     async def run(self) -> None:
         """Run until cancelled; containers keep running then."""
@@ -134,6 +138,7 @@ class Kubelet:
                 self._listen(self._secrets, self._secret_changed)
                 group.create_task(self._registration.run(), name="node heartbeat")
                 group.create_task(self._image_gc.run(), name="image garbage collection")
+                group.create_task(self._eviction.run(), name="eviction")
                 await self._watch_runtime()
             finally:
                 self._group = None

@@ -73,7 +73,8 @@ def build_status(pod: Pod, runtime: PodRuntime, inputs: StatusInputs) -> PodStat
     ]
     phase = _phase(pod, init, regular, inputs)
     pod_ips = _pod_ips(pod, runtime, inputs)
-    failure = inputs.failure
+    # While containers may still run, nobody is told that the pod has failed: its work could be started elsewhere.
+    failure = inputs.failure if inputs.final else None
     return PodStatus(
         phase=phase,
         reason=failure.reason if failure else old.reason,
@@ -134,7 +135,7 @@ def _phase(
     old = pods.status(pod).phase
     if old in ("Succeeded", "Failed"):
         return old
-    if inputs.failure is not None:
+    if inputs.failure is not None and inputs.final:
         return "Failed"
     phase = pod_phase(pod, init, regular)
     if inputs.final and phase not in ("Succeeded", "Failed"):
@@ -174,6 +175,15 @@ def _conditions(
         containers_ready_condition(pod, init, regular, phase),
         PodCondition(type="PodScheduled", status="True"),
     ]
+    if inputs.failure is not None and inputs.failure.reason == EVICTED:
+        wanted.append(
+            PodCondition(
+                type="DisruptionTarget",
+                status="True",
+                reason="TerminationByKubelet",
+                message=inputs.failure.message,
+            )
+        )
     old = {c.type: c for c in pods.status(pod).conditions or ()}
     now = whole_second(inputs.now)
     generation = pods.meta(pod).generation
@@ -191,6 +201,7 @@ def _conditions(
     return result
 
 
+EVICTED = "Evicted"
 OWNED_CONDITIONS = frozenset(
     ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 )

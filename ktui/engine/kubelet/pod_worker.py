@@ -23,7 +23,7 @@ from ktui.engine.kubelet.context import KubeletContext
 from ktui.engine.kubelet.crash_loop import CrashLoop
 from ktui.engine.kubelet.ending import PodEnding
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
-from ktui.engine.kubelet.pod_status import OWNED_CONDITIONS, StatusInputs, build_status
+from ktui.engine.kubelet.pod_status import EVICTED, OWNED_CONDITIONS, StatusInputs, build_status
 from ktui.engine.kubelet.probes.prober import PodProber
 from ktui.engine.kubelet.resizing import Resizer
 from ktui.engine.kubelet.runtime.base import (
@@ -73,7 +73,9 @@ class PodWorker:
         self._starter = PodStarter(context, self.health)
         self._resizer = Resizer(context.runtime, context.memory_bytes)
         self._ending = PodEnding(context, self.wake, self._halt)
-        self._prober = PodProber(context.runtime, context.clock, self.health, self.wake, context.connect)
+        self._prober = PodProber(
+            context.runtime, context.clock, self.health, self.wake, context.connect, lambda: self.pod
+        )
 
     # What the outside tells it.
 
@@ -108,6 +110,13 @@ class PodWorker:
         """The object is gone from the API: what still runs is to be stopped and cleaned."""
         self._ending.removed = True
         self.wake()
+
+    def evict(self, message: str) -> None:
+        """The pod uses more than it may: end it as failed."""
+        if not self._is_stopping():
+            self.failure = Waiting(EVICTED, message)
+            self._context.events(self.pod).warning(EVICTED, message)
+            self.wake()
 
     def references_changed(self) -> None:
         """A ConfigMap or Secret the pod refers to is another now."""

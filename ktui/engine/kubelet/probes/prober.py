@@ -49,7 +49,7 @@ class _Counter:
 
 
 class PodProber:
-    """The probes of one pod. `events` is the pod's recorder, `wake` its worker's bell."""
+    """The probes of one pod. `wake` is its worker's bell, `latest` gives the pod as the worker last saw it."""
 
     def __init__(
         self,
@@ -58,20 +58,21 @@ class PodProber:
         health: Health,
         wake: Callable[[], None],
         connect: Callable[[Pod, str], Connect],
+        latest: Callable[[], Pod],
     ) -> None:
         self._runtime = runtime
         self._clock = clock
         self._health = health
         self._wake = wake
         self._connect = connect
+        self._latest = latest
         self._tasks: dict[tuple[str, ProbeKind], asyncio.Task[None]] = {}
         self._started: dict[str, asyncio.Event] = {}
-        self.pod = Pod()
-        self.events = PodEvents(None, self.pod)
+        self._events = PodEvents(None, Pod())
 
     def reconcile(self, pod: Pod, events: PodEvents, runtime: PodRuntime, *, terminating: bool) -> None:
         """Probe exactly the containers that run now; a terminating pod is only asked for its readiness."""
-        self.pod, self.events = pod, events
+        self._events = events
         wanted: set[tuple[str, ProbeKind]] = set()
         containers = [*(c for c in pods.init_containers(pod) if pods.is_sidecar(c)), *pods.containers(pod)]
         for container in containers:
@@ -103,7 +104,7 @@ class PodProber:
         self, key: tuple[str, ProbeKind], container: Container, probe: Probe, record: ContainerRecord
     ) -> None:
         container_id, kind = key
-        known = _status_of(self.pod, container.name, container_id)
+        known = _status_of(self._latest(), container.name, container_id)
         if kind == "readiness":
             self._health.ready.setdefault(container_id, bool(known and known.ready))
         elif kind == "startup":
@@ -159,9 +160,9 @@ class PodProber:
         """Count the outcome; True when this probe has nothing more to do for this container."""
         title = _TITLES[kind]
         if not outcome.success:
-            self.events.warning("Unhealthy", f"{title} probe failed: {outcome.output}", container.name)
+            self._events.warning("Unhealthy", f"{title} probe failed: {outcome.output}", container.name)
         elif outcome.warning:
-            self.events.warning("ProbeWarning", f"{title} probe warning: {outcome.output}", container.name)
+            self._events.warning("ProbeWarning", f"{title} probe warning: {outcome.output}", container.name)
         threshold = (probe.successThreshold or 1) if outcome.success else (probe.failureThreshold or 3)
         if counter.add(outcome.success) < threshold:
             return False
@@ -189,7 +190,7 @@ class PodProber:
                 return await self._probe(container, probe, record)
             except ProbeError as error:
                 message = f"{_TITLES[kind]} probe errored and resulted in unknown state: {error}"
-                self.events.warning("Unhealthy", message, container.name)
+                self._events.warning("Unhealthy", message, container.name)
                 return None
             except Exception:
                 log.exception("%s probe of %s", kind, container.name)
@@ -197,8 +198,8 @@ class PodProber:
 
     async def _probe(self, container: Container, probe: Probe, record: ContainerRecord) -> Outcome:
         timeout = float(probe.timeoutSeconds or 1)
-        connect = self._connect(self.pod, record.sandbox_id)
-        shown = pods.status(self.pod).podIP or "127.0.0.1"
+        connect = self._connect(self._latest(), record.sandbox_id)
+        shown = pods.status(self._latest()).podIP or "127.0.0.1"
         try:
             if probe.exec is not None:
                 return await probe_exec(self._runtime, record.id, list(probe.exec.command or ()), timeout)
@@ -222,7 +223,7 @@ class PodProber:
                 return await probe_grpc(connect, "", shown, probe.grpc.port, service, timeout)
         except ValueError as error:
             raise ProbeError(str(error)) from error
-        raise ProbeError(f"missing probe handler for {pods.full_name(self.pod)}:{container.name}")
+        raise ProbeError(f"missing probe handler for {pods.full_name(self._latest())}:{container.name}")
 
 
 def _probes(container: Container) -> list[tuple[ProbeKind, Probe]]:
