@@ -27,13 +27,14 @@ class TuiCluster:
     clock: FakeClock
     store: Store
     client: Client
+    server: ApiServer
 
     @classmethod
     async def open(cls, clock: FakeClock) -> TuiCluster:
         store = open_store(None, clock=clock)
         server = ApiServer(store, Registry(declarations()), clock)
         await server.start()
-        return cls(clock, store, LocalClient(server, "alice", manager="test"))
+        return cls(clock, store, LocalClient(server, "alice", manager="test"), server)
 
     async def close(self) -> None:
         await self.store.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ktui.screens.actions import browse, change, nodes, open_related, workloads
+from ktui.screens.actions import browse, change, inspect, nodes, open_related, workloads
 from ktui.screens.actions.registry import Action, ActionContext, Registry
 
 MODULES = (
     browse,
+    inspect,
     open_related,
     workloads,
     nodes,

@@ -1,0 +1,97 @@
+"""Which lines of a log match: found in slices, so that a search over millions of lines never holds up a key.
+
+In: a `LogBuffer` and what was typed. Out: the numbers of the matching lines, growing as `scan` is called.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+from ktui.widgets.log_buffer import NOTE, LogBuffer, text_start
+
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for, compiled for bytes (scanning) and for text (highlighting)."""
+
+    text: str
+    inverse: bool
+    scan: re.Pattern[bytes]
+    highlight: re.Pattern[str]
+
+
+def compile_query(text: str) -> Query:
+    """A regex, or the text itself where it is none; `!` first inverts; capitals make it case-sensitive."""
+    inverse = text.startswith("!") and len(text) > 1
+    wanted = text[1:] if inverse else text
+    flags = 0 if any(character.isupper() for character in wanted) else re.IGNORECASE
+    try:
+        return Query(text, inverse, re.compile(wanted.encode(), flags), re.compile(wanted, flags))
+    except re.error:
+        plain = re.escape(wanted)
+        return Query(text, inverse, re.compile(plain.encode(), flags), re.compile(plain, flags))
+
+
+class LogMatches:
+    """The numbers of the lines that match a query, in order. `notes`: ktui's own remarks match as well."""
+
+    def __init__(self, buffer: LogBuffer, query: Query, *, notes: bool = False) -> None:
+        self.query = query
+        self.numbers = array("Q")
+        self._buffer = buffer
+        self._notes = notes
+        self._next = buffer.first
+
+    @property
+    def pending(self) -> int:
+        """How many lines are not looked at yet."""
+        return self._buffer.end - max(self._next, self._buffer.first)
+
+    def scan(self, lines: int = 2000) -> bool:
+        """Look at so many more lines; True while some are left."""
+        start = max(self._next, self._buffer.first)
+        stop = min(start + lines, self._buffer.end)
+        search, inverse, notes = self.query.scan.search, self.query.inverse, self._notes
+        found: list[int] = []
+        for number, raw in enumerate(self._buffer.read(start, stop), start):
+            if raw.startswith(NOTE):
+                if notes:
+                    found.append(number)
+                continue
+            text = raw[text_start(raw) :]
+            if b"\x1b" in text:
+                text = _ESCAPE.sub(b"", text)
+            if (search(text) is None) is inverse:
+                found.append(number)
+        self.numbers.extend(found)
+        self._next = stop
+        self._forget_dropped()
+        return stop < self._buffer.end
+
+    def after(self, number: int) -> int | None:
+        """The first match behind a line."""
+        at = bisect_right(self.numbers, number)
+        return self.numbers[at] if at < len(self.numbers) else None
+
+    def before(self, number: int) -> int | None:
+        """The last match before a line."""
+        at = bisect_left(self.numbers, number)
+        return self.numbers[at - 1] if at else None
+
+    def position(self, number: int) -> int:
+        """How many matches there are before a line."""
+        return bisect_left(self.numbers, number)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_left(self.numbers, number)
+        return at < len(self.numbers) and self.numbers[at] == number
+
+    def _forget_dropped(self) -> None:
+        first = self._buffer.first
+        if self.numbers and self.numbers[0] < first:
+            del self.numbers[: bisect_left(self.numbers, first)]
