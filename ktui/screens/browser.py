@@ -23,7 +23,6 @@ from ktui.screens.browser_model import BrowserModel
 from ktui.screens.cluster_bar import ClusterBar
 from ktui.screens.command_line import CommandError, Goto, complete_command, parse_command
 from ktui.screens.crumbs import crumbs_of, namespace_keys
-from ktui.screens.drill import drill_down
 from ktui.screens.feed import Feed
 from ktui.screens.live_table import Link
 from ktui.screens.session import Session
@@ -34,7 +33,7 @@ from ktui.widgets.split_line import SplitLine
 from ktui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
-    from ktui.screens.items import Item
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +168,7 @@ class BrowserScreen(Screen[None]):
 
     @work(exclusive=True, group="source")
     async def _follow(self, view: View, feed: Feed) -> None:
-        await view.rows_of(self.session.client).run(feed)
+        await feed.take(view.rows_of(self.session.client))
 
     def show_link(self, link: Link, message: str) -> None:
         """How the view stands with the cluster."""
@@ -268,21 +267,8 @@ class BrowserScreen(Screen[None]):
 
     # -- table and texts -------------------------------------------------------------------------------------
 
-    @work(group="actions")
-    async def on_virtual_table_row_chosen(self, event: VirtualTable.RowChosen) -> None:
-        item: Item = event.row.data
-        try:
-            view = await drill_down(self.session, item)
-        except StatusError as error:
-            self.notify(error.message, title="Can't open it", severity="error", markup=False)
-            return
-        if view is not None:
-            self.drill(view)
-            return
-        for action in self.registry.of(item.resource):
-            if action.opens_row:
-                self.run_action_of_registry(action)
-                return
+    def on_virtual_table_row_chosen(self) -> None:
+        self.action_run("open")
 
     def on_virtual_table_changed(self) -> None:
         self.describe()
@@ -295,5 +281,5 @@ class BrowserScreen(Screen[None]):
         crumbs = crumbs_of(self.trail, self.view, self.model)
         self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()
-        self.table.set_placeholder(self.model.placeholder(self.session.manifests))
+        self.table.set_placeholder(self.model.placeholder(self.session.manifests, self.session.namespaces))
         self.query_one(CutCells).read(self.table)

@@ -110,7 +110,7 @@ class BrowserModel:
         shown, total = len(self.table), self.table.total
         return str(total) if shown == total else f"{shown} of {total}"
 
-    def placeholder(self, manifests: str) -> str:
+    def placeholder(self, manifests: str, namespaces: Sequence[str] = ()) -> str:
         """What to say where rows would be; says what to do next."""
         view = self.view
         if view is None:
@@ -131,6 +131,8 @@ class BrowserModel:
                 return f"None of {self.table.total} {plural} match {view.filter!r}\nesc clears the filter"
             if view.only_trouble:
                 return f"None of {self.table.total} {plural} are in trouble\nctrl+z shows them all"
+        if view.namespace and namespaces and view.namespace not in namespaces:
+            return f"There is no namespace {view.namespace!r}\n:ns lists them, 0 shows all"
         hints = [f"Drop a manifest into {manifests}" if manifests else ""]
         hints.append("0 shows all namespaces" if view.namespace else "")
         hints.append("esc goes back" if view.about else "")

@@ -6,14 +6,17 @@ source still sends goes nowhere.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktui.kube.resource import Object
-from ktui.screens.live_table import Link
+from ktui.screens.live_table import Link, Source
 
 if TYPE_CHECKING:
     from ktui.screens.browser import BrowserScreen
+
+log = logging.getLogger(__name__)
 
 
 class Feed:
@@ -23,6 +26,14 @@ class Feed:
         self._browser = browser
         self._restore = cursor
         """UID of the row to put the cursor on as soon as it is there."""
+
+    async def take(self, source: Source) -> None:
+        """Run a source until it ends or is cancelled; a fault in it is shown, and the screen goes on."""
+        try:
+            await source.run(self)
+        except Exception as error:
+            log.exception("a view's source failed")
+            self.on_link(Link.REFUSED, f"{type(error).__name__}: {error}")
 
     @property
     def _heard(self) -> bool:

@@ -18,6 +18,7 @@ from ktui.kube.resource import Object, Resource
 
 BATCH_SECONDS = 1 / 30
 _PAGE = 500
+_RELIST_SECONDS = 0.1
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -87,6 +88,7 @@ class LiveTable:
                 await self._follow(sink, version)
             except StatusError as error:
                 if error.is_expired:
+                    await self._clock.sleep(_RELIST_SECONDS)
                     continue
                 if error.code in (400, 401, 403, 404, 405):
                     sink.on_link(Link.REFUSED, error.message)

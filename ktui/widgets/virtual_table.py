@@ -64,7 +64,7 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("end,G", "jump(-1)", "Bottom", show=False, group=_MOVE),
         Binding("right", "pan(1)", "Scroll right", show=False, group=_MOVE),
         Binding("left", "pan(-1)", "Scroll left", show=False, group=_MOVE),
-        Binding("enter", "choose", "Open", show=False, group=_MOVE),
+        Binding("enter", "choose", "Open the row", show=False, group=_MOVE),
         Binding("space", "mark", "Mark", show=False, group=_MARK),
         Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, group=_MARK),
         Binding("shift+right", "sort_next(1)", "Sort next column", show=False, group=_SORT),

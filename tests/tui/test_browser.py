@@ -319,6 +319,40 @@ async def test_a_cluster_that_does_not_start_can_be_tried_again(cluster: TuiClus
         await until(pilot, lambda: "No pods in default" in screen_text(app))
 
 
+async def test_a_namespace_that_is_not_there_is_said(cluster: TuiCluster) -> None:
+    async with browsing(cluster) as browser:
+        await until(browser.pilot, lambda: bool(browser.app.session.namespaces))
+        browser.screen.command("pods nowhere")
+        await browser.says("There is no namespace 'nowhere'")
+
+
+async def test_themes_change_by_command(cluster: TuiCluster) -> None:
+    async with browsing(cluster) as browser:
+        browser.screen.command("theme")
+        await until(browser.pilot, lambda: browser.app.theme == "ktui-light")
+        browser.screen.command("theme nope")
+        await browser.says("No theme 'nope'")
+
+
+async def test_a_fault_in_an_action_is_a_notice_and_the_browser_goes_on(
+    cluster: TuiCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.pod("web")
+    async with browsing(cluster) as browser:
+        await browser.shows("web")
+
+        def broken(*_: Any, **__: Any) -> None:
+            raise ValueError("a bug")
+
+        monkeypatch.setattr(cluster.client, "get", broken)
+        await browser.pilot.press("o")
+        await browser.says("a bug")
+        await browser.pilot.press("enter")
+        await browser.says("ValueError: a bug")
+        await browser.pilot.press("escape")
+        await browser.shows("web")
+
+
 async def test_every_kind_can_be_browsed(cluster: TuiCluster) -> None:
     await cluster.client.create(
         CONFIG_MAPS,

@@ -103,6 +103,15 @@ async def _copy(context: ActionContext) -> None:
     )
 
 
+async def _theme(context: ActionContext) -> None:
+    app, wanted = context.app, context.argument.strip()
+    if wanted and wanted not in app.available_themes:
+        names = ", ".join(sorted(app.available_themes))
+        context.browser.notify(f"No theme {wanted!r}; there are {names}", severity="warning", markup=False)
+        return
+    app.theme = wanted or ("ktui-light" if app.current_theme.dark else "ktui-dark")
+
+
 async def _save_screenshot(context: ActionContext) -> None:
     path = context.app.save_screenshot()
     context.browser.notify(f"Saved {path}", markup=False)
@@ -151,5 +160,9 @@ ACTIONS = (
     Action(id="trouble", key="ctrl+z", title="Only trouble", group=_SHOW, run=_trouble, help="Only rows that want attention (marked ! in the margin)"),
     Action(id="refresh", key="ctrl+r", title="Refresh", group=_SHOW, run=_refresh, help="List anew (the view is live anyway)"),
     Action(id="copy", key="c", title="Copy name", group=_SHOW, run=_copy, needs="rows", help="Copy the names of the rows to the clipboard"),
+    Action(
+        id="theme", key="", title="Light / dark", group=_APP, run=_theme, commands=("theme",),
+        help="Change between the dark and the light theme, or to a named one",
+    ),
     Action(id="screenshot", key="", title="Screenshot", group=_APP, run=_save_screenshot, commands=("screenshot",), help="Save the screen as SVG"),
 )  # fmt: skip

@@ -5,9 +5,21 @@ from __future__ import annotations
 from ktui.kube.kinds import DEPLOYMENTS, NODES, PODS, REPLICA_SETS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.containers import CONTAINERS
+from ktui.screens.drill import drill_down
 from ktui.screens.view import View
 
 _GROUP = "Related"
+
+
+async def _open(context: ActionContext) -> None:
+    view = await drill_down(context.session, context.item)
+    if view is not None:
+        context.browser.drill(view)
+        return
+    for action in context.browser.registry.of(context.resource):
+        if action.opens_row:
+            await action.run(context)
+            return
 
 
 async def _node(context: ActionContext) -> None:
@@ -52,6 +64,10 @@ async def _replica_sets(context: ActionContext) -> None:
 
 
 ACTIONS = (
+    Action(
+        id="open", key="", title="Open", group="Go", run=_open, needs="row", key_display="enter",
+        help="One level down: what the object brought about (pods, containers, logs), or what it is",
+    ),
     Action(
         id="node", key="o", title="Node", group=_GROUP, run=_node, needs="row",
         kinds=frozenset({PODS.key, CONTAINERS.key}), help="The node a pod runs on",
