@@ -359,3 +359,15 @@ async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811
     assert condition(evicted, "DisruptionTarget")["reason"] == "TerminationByKubelet"
     assert ("Evicted", message) in await world.events()
     await world.happens(lambda: not scratch.exists())
+
+
+async def test_a_host_network_pod_has_the_nodes_address(world):  # noqa: F811
+    env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+    ports = [{"containerPort": 8080, "hostPort": 8080}]
+    await world.create(pod("web", container(env=env, ports=ports), hostNetwork=True, hostPID=True))
+    running = await world.running()
+    assert running["status"]["podIP"] == running["status"]["hostIP"] == world.runtime.host_ip
+    assert (await spec_of(world)).env["IP"] == world.runtime.host_ip
+    (sandbox,) = await world.records()
+    made = world.runtime.sandbox_spec(sandbox.id)
+    assert made.host_network and made.host_pid and not made.port_mappings

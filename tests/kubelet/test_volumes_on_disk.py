@@ -1,7 +1,9 @@
 """Volumes on disk: atomic updates, ownership and what is left behind."""
 
+import dataclasses
 import os
 import stat
+from datetime import timedelta
 
 import pytest
 from lightkube.models.core_v1 import (
@@ -11,8 +13,11 @@ from lightkube.models.core_v1 import (
     Pod,
     PodSecurityContext,
     PodSpec,
+    ProjectedVolumeSource,
+    ServiceAccountTokenProjection,
     Volume,
     VolumeMount,
+    VolumeProjection,
 )
 from lightkube.models.meta_v1 import ObjectMeta
 
@@ -22,6 +27,8 @@ from ktui.engine.kubelet.volumes.atomic_writer import write_payload
 from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
 from ktui.engine.kubelet.volumes.payload import FileEntry, checked_path
 from ktui.engine.kubelet.volumes.pod_volumes import MountError, PodVolumes, read_env_file
+from ktui.engine.kubelet.volumes.tokens import TokenSource
+from ktui.kube.clock import FakeClock, rfc3339
 
 UID = "3b2d"
 
@@ -116,3 +123,44 @@ def test_env_files(tmp_path):
     assert read_env_file(tmp_path, "env", "C") == ""
     assert read_env_file(tmp_path, "env", "D") is None
     assert read_env_file(tmp_path, "../env", "A") is None
+
+
+class TokenClient:
+    """Gives out numbered tokens that live an hour."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.requests = []
+
+    async def create(self, resource, obj, namespace="", *, name="", subresource="", options=None):
+        self.requests.append((namespace, name, subresource, obj["spec"]))
+        until = rfc3339(self.clock.now() + timedelta(hours=1))
+        return {"status": {"token": f"token-{len(self.requests)}", "expirationTimestamp": until}}
+
+
+async def test_tokens_are_requested_for_the_pod_and_renewed_in_time(tmp_path):
+    clock = FakeClock()
+    client = TokenClient(clock)
+    source = ServiceAccountTokenProjection(path="token", audience="api")
+    sources = [VolumeProjection(serviceAccountToken=source)]
+    inputs = context(Volume(name="auth", projected=ProjectedVolumeSource(sources=sources)))
+    tokens = TokenSource(client, clock)
+    made = PodVolumes(tmp_path)
+
+    async def written():
+        found = await tokens.for_pod(inputs.pod)
+        paths = await made.set_up(dataclasses.replace(inputs, tokens=found))
+        return (paths["auth"] / "token").read_text()
+
+    assert await written() == "token-1"
+    namespace, account, subresource, spec = client.requests[0]
+    assert (namespace, account, subresource) == ("default", "default", "token")
+    assert spec["audiences"] == ["api"]
+    assert spec["boundObjectRef"]["uid"] == UID
+    await clock.advance(2879)
+    assert await written() == "token-1"
+    assert tokens.renewal(UID) == clock.now() + timedelta(seconds=1)
+    await clock.advance(1)
+    assert await written() == "token-2"
+    tokens.forget(UID)
+    assert tokens.renewal(UID) is None

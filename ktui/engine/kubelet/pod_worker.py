@@ -28,14 +28,13 @@ from ktui.engine.kubelet.probes.prober import PodProber
 from ktui.engine.kubelet.resizing import Resizer
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
-    ContainerState,
     NotFoundError,
     RuntimeCallError,
 )
 from ktui.engine.kubelet.spec_facts import SpecFacts
 from ktui.engine.kubelet.starting import PodError, PodStarter, StartError
 from ktui.engine.kubelet.status_writer import write_status
-from ktui.engine.kubelet.termination_message import termination_message
+from ktui.engine.kubelet.termination_message import TerminationMessages
 from ktui.kube.errors import StatusError
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class PodWorker:
         """It was found fit to start here: it counts when the next pod is looked at."""
         self._context = context
         self._waiting: dict[str, Waiting] = {}
-        self._messages: dict[str, str] = {}
+        self._messages = TerminationMessages()
         self._retry_at: dict[str, float] = {}
         self._crash_loop = CrashLoop(context, self._waiting)
         self._failures = 0
@@ -173,7 +172,7 @@ class PodWorker:
         stopping = self._is_stopping()
         self._prober.reconcile(self.pod, events, runtime, terminating=stopping)
         self._forget_gone(runtime)
-        await self._read_messages(runtime)
+        await self._messages.read(self.pod, runtime)
         delays: list[float] = []
         if not stopping:
             delays.extend(self._deadline())
@@ -254,20 +253,9 @@ class PodWorker:
         present = {record.id for sandbox in runtime.sandboxes for record in sandbox.containers}
         self.health.keep_only(present)
         self._crash_loop.forget_gone(present)
-        for known in (self._messages, self._starter.failed_starts):
-            for container_id in set(known) - present - self.health.starting:
-                del known[container_id]
-
-    async def _read_messages(self, runtime: PodRuntime) -> None:
-        ended = [
-            record
-            for sandbox in runtime.sandboxes
-            for record in sandbox.containers
-            if record.state is ContainerState.EXITED and record.id not in self._messages
-        ]
-        count = len(pods.containers(self.pod)) + len(pods.init_containers(self.pod))
-        for record in ended:
-            self._messages[record.id] = await asyncio.to_thread(termination_message, record, count)
+        self._messages.forget_gone(present)
+        for container_id in set(self._starter.failed_starts) - present:
+            del self._starter.failed_starts[container_id]
 
     # Acting.
 
@@ -399,7 +387,7 @@ class PodWorker:
             scheme=self._context.scheme,
             health=self.health,
             waiting=self._waiting,
-            messages=self._messages,
+            messages=self._messages.by_container,
             failed_starts=self._starter.failed_starts,
             failure=self.failure,
             final=final,

@@ -5,15 +5,40 @@ The limits are Kubernetes': 4096 bytes a container, 12 KiB a pod shared evenly, 
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from lightkube.models.core_v1 import Pod
+
 from ktui.engine.kubelet import labels
-from ktui.engine.kubelet.runtime.base import ContainerRecord
+from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.observed import PodRuntime
+from ktui.engine.kubelet.runtime.base import ContainerRecord, ContainerState
 
 MAX_BYTES = 4096
 MAX_BYTES_POD = 12 * 1024
 MAX_LOG_BYTES = 2048
 MAX_LOG_LINES = 80
+
+
+class TerminationMessages:
+    """The messages of one pod's ended containers, each read once."""
+
+    def __init__(self) -> None:
+        self.by_container: dict[str, str] = {}
+
+    async def read(self, pod: Pod, runtime: PodRuntime) -> None:
+        """Read those that are new, in a thread."""
+        count = len(pods.containers(pod)) + len(pods.init_containers(pod))
+        for sandbox in runtime.sandboxes:
+            for record in sandbox.containers:
+                if record.state is ContainerState.EXITED and record.id not in self.by_container:
+                    message = await asyncio.to_thread(termination_message, record, count)
+                    self.by_container[record.id] = message
+
+    def forget_gone(self, present: set[str]) -> None:
+        for container_id in set(self.by_container) - present:
+            del self.by_container[container_id]
 
 
 def termination_message(record: ContainerRecord, containers: int) -> str:
