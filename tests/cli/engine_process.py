@@ -37,21 +37,15 @@ class EngineProcess:
         self.runtime = runtime
         self.process: subprocess.Popen[bytes] | None = None
 
+    def command(self) -> list[str]:
+        """How it is run."""
+        words = [sys.executable, "-m", "ktui", "--data-dir", str(self.data_dir)]
+        words += ["serve", "--runtime", self.runtime]
+        return words if self.manifests is None else [*words, "--manifests", str(self.manifests)]
+
     def start(self, seconds: float = 60) -> str:
         """Start it and return its `ktui ready` line."""
-        arguments = [
-            sys.executable,
-            "-m",
-            "ktui",
-            "--data-dir",
-            str(self.data_dir),
-            "serve",
-            "--runtime",
-            self.runtime,
-        ]
-        if self.manifests is not None:
-            arguments += ["--manifests", str(self.manifests)]
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         readable, _, _ = select.select([self.process.stdout], [], [], seconds)

@@ -1,0 +1,73 @@
+"""An ordinary user's ktui: pods with rootless Podman, found again after a restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from cluster import Cluster, container, is_ready, pod, status_of
+from ordinary_user import OrdinaryUser, UsersCluster
+
+pytestmark = pytest.mark.podman
+
+
+@pytest.fixture
+def users_cluster() -> Iterator[Cluster]:
+    if os.geteuid() != 0:
+        # Then whoever runs the tests is the ordinary user.
+        cluster = Cluster()
+        yield cluster
+        cluster.close()
+        return
+    user = OrdinaryUser()
+    cluster = UsersCluster(user)
+    archive = os.memfd_create("sample", 0)
+    subprocess.run(["podman", "save", "localhost/ktui-sample:1"], stdout=archive, check=True)
+    os.lseek(archive, 0, os.SEEK_SET)
+    try:
+        user.run("podman", "load", "--quiet", stdin=archive)
+        yield cluster
+    finally:
+        os.close(archive)
+        cluster.close()
+        user.close()
+
+
+def test_an_ordinary_user_runs_pods_that_survive_a_restart(users_cluster: Cluster):
+    cluster = users_cluster
+    cluster.write("two.yaml", pod("two", container("web", command=["serve"]), container("client")))
+    cluster.start(90)
+    cluster.write(
+        "probed.yaml",
+        pod(
+            "probed",
+            container(
+                command=["serve"],
+                readinessProbe={"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
+            ),
+        ),
+    )
+    before = {name: cluster.ready(name) for name in ("two", "probed")}
+    script = "id -u; wget -q -O- http://127.0.0.1:8080/healthz; exit 3"
+    result = cluster.run("exec", "two", "-c", "client", "--", "sh", "-c", script)
+    assert (result.code, result.out.splitlines()) == (3, ["0", "ok"])
+    cluster.until_says("response:200", "logs", "two", "-c", "web")
+
+    cluster.restart(signal.SIGTERM)
+    for name in before:
+        after = cluster.ready(name)
+        assert after["metadata"]["uid"] == before[name]["metadata"]["uid"]
+        assert [(s["containerID"], s["restartCount"]) for s in after["status"]["containerStatuses"]] == [
+            (s["containerID"], 0) for s in before[name]["status"]["containerStatuses"]
+        ]
+    assert "response:200" in cluster.ok("logs", "two", "-c", "web").out
+    cluster.kill()
+    cluster.start(90)
+    again = cluster.until_pod("two", is_ready)
+    assert status_of(again, "web")["containerID"] == status_of(before["two"], "web")["containerID"]
+    for name in ("two", "probed"):
+        (cluster.manifests / f"{name}.yaml").unlink()
+        cluster.gone(name)
