@@ -9,9 +9,8 @@ again in the API, in the runtime's labels or on disk.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +26,6 @@ from ktui.engine.kubelet.pod_status import EVICTED, OWNED_CONDITIONS, StatusInpu
 from ktui.engine.kubelet.probes.prober import PodProber
 from ktui.engine.kubelet.resizing import Resizer
 from ktui.engine.kubelet.runtime.base import (
-    ContainerRecord,
     NotFoundError,
     RuntimeCallError,
 )
@@ -285,22 +283,12 @@ class PodWorker:
         return delays
 
     async def _bring_up(self, attempt: int) -> None:
-        """Volumes, then the sandbox; an older sandbox is stopped first."""
-        context, pod = self._context, self.pod
-        events = context.events(pod)
+        self._volumes_stale = False
         try:
-            if self.runtime.sandboxes:
-                events.normal("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-                for sandbox in self.runtime.sandboxes:
-                    await context.runtime.stop_sandbox(sandbox.id)
-                for sandbox in self.runtime.sandboxes[1:]:
-                    await context.runtime.remove_sandbox(sandbox.id)
-            await self._prepare_volumes()
-            await self._starter.create_sandbox(pod, attempt, events)
+            await self._starter.bring_up(self.pod, self.runtime, attempt, self._context.events(self.pod))
             self._failures = 0
         except PodError:
-            self._failures += 1
-            self._pod_retry_at = context.clock.monotonic() + _retry_delay(self._failures)
+            self._retry_later()
 
     async def _prepare_volumes(self) -> None:
         self._volumes_stale = False
@@ -312,8 +300,7 @@ class PodWorker:
             if self._starter.volume_paths is None:
                 await self._prepare_volumes()
         except PodError:
-            self._failures += 1
-            self._pod_retry_at = context.clock.monotonic() + _retry_delay(self._failures)
+            self._retry_later()
             return
         for container in containers:
             name = container.name
@@ -327,14 +314,8 @@ class PodWorker:
             else:
                 self._waiting.pop(name, None)
                 self._retry_at.pop(name, None)
-                await self._remove_dead(runtime.history(name))
+                await self._starter.remove_dead(runtime.history(name))
             self.wake()
-
-    async def _remove_dead(self, history: Sequence[ContainerRecord]) -> None:
-        """Beside the container just started one dead one is kept, for its log and lastState."""
-        for record in history[1:]:
-            with contextlib.suppress(RuntimeCallError):
-                await self._context.runtime.remove_container(record.id)
 
     async def _kill(self, kill: Kill) -> None:
         """Stop a container that is to be replaced, within its own or the failed probe's grace."""
@@ -367,9 +348,12 @@ class PodWorker:
             del self._kills[container_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("pod %s: %s: %s", pods.full_name(self.pod), task.get_name(), error)
-            self._failures += 1
-            self._pod_retry_at = self._context.clock.monotonic() + _retry_delay(self._failures)
+            self._retry_later()
         self.wake()
+
+    def _retry_later(self) -> None:
+        self._failures += 1
+        self._pod_retry_at = self._context.clock.monotonic() + _retry_delay(self._failures)
 
     async def _halt(self) -> None:
         """Cancel what is being started or killed."""

@@ -7,7 +7,9 @@ whose reason and message become its waiting state.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightkube.models.core_v1 import Container, ContainerStatus, Pod
@@ -28,7 +30,7 @@ from ktui.engine.kubelet.observed import Health, PodRuntime
 from ktui.engine.kubelet.pull_secrets import matching_auths
 from ktui.engine.kubelet.recording import PodEvents
 from ktui.engine.kubelet.references import References
-from ktui.engine.kubelet.runtime.base import ImageError, ImageRecord, RuntimeCallError
+from ktui.engine.kubelet.runtime.base import ContainerRecord, ImageError, ImageRecord, RuntimeCallError
 from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
 from ktui.engine.kubelet.volumes.pod_volumes import read_env_file, resolve_sub_path
 from ktui.kube.errors import StatusError
@@ -80,6 +82,23 @@ class PodStarter:
             events.warning("FailedMount", str(error))
             raise PodError(str(error)) from error
         self.volume_paths = {**(self.volume_paths or {}), **paths} if refresh_only else paths
+
+    async def bring_up(self, pod: Pod, runtime: PodRuntime, attempt: int, events: PodEvents) -> None:
+        """Volumes, then the sandbox; an older sandbox is stopped first. Raises PodError."""
+        if runtime.sandboxes:
+            events.normal("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+            for sandbox in runtime.sandboxes:
+                await self._context.runtime.stop_sandbox(sandbox.id)
+            for sandbox in runtime.sandboxes[1:]:
+                await self._context.runtime.remove_sandbox(sandbox.id)
+        await self.prepare_volumes(pod, events)
+        await self.create_sandbox(pod, attempt, events)
+
+    async def remove_dead(self, history: Sequence[ContainerRecord]) -> None:
+        """Beside the container just started one dead one is kept, for its log and lastState."""
+        for record in history[1:]:
+            with contextlib.suppress(RuntimeCallError):
+                await self._context.runtime.remove_container(record.id)
 
     async def create_sandbox(self, pod: Pod, attempt: int, events: PodEvents) -> None:
         """Raises PodError."""
