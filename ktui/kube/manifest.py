@@ -104,8 +104,7 @@ def parse(data: bytes, *, is_json: bool = False) -> list[Document]:
     """All objects in a file, `List` kinds unfolded, empty documents left out. Raises ManifestError."""
     if len(data) > MAX_BYTES:
         raise ManifestError(
-            f"the file has {len(data) // (1024 * 1024)} MiB, more than the {MAX_BYTES // (1024 * 1024)} MiB "
-            "a manifest may have"
+            f"the file is larger than the {MAX_BYTES // (1024 * 1024)} MiB a manifest may have"
         )
     if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ManifestError("this is a binary file, not YAML or JSON text")

@@ -196,8 +196,14 @@ async def test_the_last_good_state_stays_while_a_file_is_invalid(synced: SyncedF
 
 async def test_objects_wait_for_their_namespace(synced: SyncedFolder) -> None:
     synced.write("a.yaml", config("a", namespace="late"))
-    status = await synced.until_state("a.yaml", "Pending")
-    assert 'namespaces "late" not found' in status["message"]
+
+    async def waits() -> bool:
+        return 'namespaces "late" not found' in (await synced.record("a.yaml")).get("status", {}).get(
+            "message", ""
+        )
+
+    await synced.until(waits)
+    assert (await synced.record("a.yaml"))["status"]["state"] == "Pending"
     synced.write("z-namespace.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: late}\n")
     await synced.until_state("a.yaml", "Synced")
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ktui.client.base import Client, DeleteOptions, PatchType, WriteOptions
 from ktui.engine.manifests.plan import Wanted
-from ktui.engine.manifests.record import Brought, Problem
+from ktui.engine.manifests.record import Brought, Identity, Problem
 from ktui.kube.errors import Cause, StatusError
 from ktui.kube.resource import Object, Resource
 
@@ -68,19 +68,39 @@ async def apply(client: Client, wanted: Wanted) -> Outcome:
     return Applied(obj)
 
 
-async def prune(client: Client, resource: Resource, brought: Brought) -> str:
-    """Delete what a file brought, if it still is the same object; the result is "" or what went wrong."""
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What came of a deletion: what went wrong, and whether there is nothing more to do."""
+
+    message: str = ""
+    is_final: bool = True
+
+
+async def prune(client: Client, resource: Resource, brought: Brought) -> Pruned:
+    """Delete what a file brought, if it still is the same object."""
     identity = brought.identity
-    options = DeleteOptions(uid=brought.uid, propagation_policy="Background")
     try:
-        await client.delete(resource, identity.name, identity.namespace, options=options)
+        uid = brought.uid or await _own_uid(client, resource, identity)
+        if uid:
+            options = DeleteOptions(uid=uid, propagation_policy="Background")
+            await client.delete(resource, identity.name, identity.namespace, options=options)
     except StatusError as error:
         if error.is_not_found or error.is_conflict:
-            return ""
-        return error.message
+            return Pruned()
+        return Pruned(error.message, is_final=error.code == 403)
     except (OSError, TimeoutError) as error:
-        return f"the API can't be reached: {error}"
-    return ""
+        return Pruned(f"the API can't be reached: {error}", is_final=False)
+    return Pruned()
+
+
+async def _own_uid(client: Client, resource: Resource, identity: Identity) -> str:
+    """The UID of an object whose record was written but not what became of it: "" unless it was applied."""
+    metadata: Object = (await client.get(resource, identity.name, identity.namespace))["metadata"]
+    managers: list[Object] = metadata.get("managedFields") or []
+    is_own = any(
+        entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" for entry in managers
+    )
+    return metadata["uid"] if is_own else ""
 
 
 def _must_be_replaced(wanted: Wanted, error: StatusError) -> bool:

@@ -89,12 +89,14 @@ class DriftWatch:
             informer.add_handler(lambda delta: self._on_delta(resource, delta))
             self._informers[resource] = informer
             self._asked.put_nowait(resource)
+            return
+        # The change may have been seen before this baseline was known.
+        seen = self._informers[resource].get(ObjectKey(identity.namespace, identity.name))
+        if seen is not None and baseline.differs(seen):
+            self._notice(identity)
 
     def forget(self, identity: Identity) -> None:
         self._baselines.pop(identity, None)
-
-    def baseline(self, identity: Identity) -> Baseline | None:
-        return self._baselines.get(identity)
 
     async def run(self) -> None:
         """Run an informer for each resource type followed, until cancelled."""

@@ -9,6 +9,7 @@ watch on a folder that was deleted and made again stays silent forever.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from typing import NamedTuple
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - its stop_event is loosely typed
 
 from ktui.kube.clock import Clock, RealClock
+from ktui.kube.manifest import MAX_BYTES
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LEFTOVERS = re.compile(r"^(\.|#)|~$|\.sw[a-p]$|\.tmp$|\.bak$|^4913$")
@@ -29,8 +33,26 @@ class Signature(NamedTuple):
     """What tells one version of a file from another without reading it."""
 
     modified_ns: int
+    changed_ns: int
+    """Also moves with permissions, and where a tool puts an old modification time back."""
     size: int
     inode: int
+
+
+class Tree(NamedTuple):
+    """What a look at the folder found."""
+
+    files: dict[str, Signature]
+    root: tuple[int, int] = (0, 0)
+    """Device and inode of the folder itself: which folder it is."""
+    unreadable: tuple[str, ...] = ()
+    """Files, and directories ending in `/`, that are there but can't be looked at."""
+
+    def hides(self, path: str) -> bool:
+        """Whether a file that was not found may be there all the same."""
+        return any(
+            path.startswith(blind) if blind.endswith("/") else path == blind for blind in self.unreadable
+        )
 
 
 class Folder:
@@ -39,20 +61,28 @@ class Folder:
     def __init__(self, root: Path, clock: Clock | None = None) -> None:
         self.root = root.absolute()
         self._clock = clock or RealClock()
+        self._is_polling = False
+        """Whether it was said that the system refuses to watch."""
 
-    def scan(self) -> dict[str, Signature] | None:
+    def scan(self) -> Tree | None:
         """Every manifest file now, in path order; None when the folder itself is not there."""
-        if not self.root.is_dir():
+        root = self._identity()
+        if root is None or not self.root.is_dir():
             return None
-        return dict(sorted(self._walk(self.root, "", frozenset())))
+        unreadable: list[str] = []
+        files = dict(sorted(self._walk(self.root, "", frozenset(), unreadable)))
+        return None if "" in unreadable or self._identity() != root else Tree(files, root, tuple(unreadable))
 
     def _walk(
-        self, directory: Path, prefix: str, above: frozenset[tuple[int, int]]
+        self, directory: Path, prefix: str, above: frozenset[tuple[int, int]], unreadable: list[str]
     ) -> Iterator[tuple[str, Signature]]:
         try:
             stat = directory.stat()
             entries = list(os.scandir(directory))
+        except FileNotFoundError:
+            return
         except OSError:
+            unreadable.append(prefix)
             return
         identity = (stat.st_dev, stat.st_ino)
         if identity in above:
@@ -60,43 +90,57 @@ class Folder:
         for entry in entries:
             if _LEFTOVERS.search(entry.name):
                 continue
+            path = prefix + entry.name
             try:
                 if entry.is_dir():
-                    yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/", above | {identity})
+                    yield from self._walk(Path(entry.path), f"{path}/", above | {identity}, unreadable)
                 elif entry.name.endswith(SUFFIXES) and entry.is_file():
                     found = entry.stat()
-                    yield prefix + entry.name, Signature(found.st_mtime_ns, found.st_size, found.st_ino)
-            except OSError:
+                    yield (
+                        path,
+                        Signature(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino),
+                    )
+            except FileNotFoundError:
                 continue
+            except OSError:
+                unreadable += (path, f"{path}/")
 
     def read(self, path: str) -> bytes:
-        """The file's content; raises OSError."""
-        return (self.root / path).read_bytes()
+        """The file's content, of one that is too large only so much that it shows; raises OSError."""
+        with (self.root / path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
 
     async def watch(self, changed: asyncio.Event) -> None:
         """Set `changed` whenever the tree may have changed, until cancelled."""
         while True:
-            paths = await asyncio.to_thread(self._watched_directories)
             identity = self._identity()
+            paths = await asyncio.to_thread(self._watched_directories)
             stop = asyncio.Event()
             changed.set()
             watcher = asyncio.create_task(self._notify(paths, changed, stop)) if paths else None
             try:
                 while self._identity() == identity and (watcher is None or not watcher.done()):
                     await self._clock.sleep(_ROOT_POLL_SECONDS)
-                    if await asyncio.to_thread(self._watched_directories) != paths:
-                        break
             finally:
                 stop.set()
                 if watcher is not None:
                     watcher.cancel()
-                    with suppress(asyncio.CancelledError, OSError):
+                    with suppress(asyncio.CancelledError):
                         await watcher
 
     async def _notify(self, paths: frozenset[Path], changed: asyncio.Event, stop: asyncio.Event) -> None:
-        with suppress(FileNotFoundError):
+        """Pass on what happens in `paths`, until there are others to watch or the system refuses."""
+        try:
             async for _ in awatch(*paths, watch_filter=None, step=10, debounce=50, stop_event=stop):
                 changed.set()
+                if await asyncio.to_thread(self._watched_directories) != paths:
+                    return
+        except FileNotFoundError:
+            return
+        except (OSError, RuntimeError) as error:
+            if not self._is_polling:
+                log.warning("%s can't be watched, it is looked at every second: %s", self.root, error)
+                self._is_polling = True
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -110,10 +154,19 @@ class Folder:
         if not self.root.is_dir():
             return frozenset()
         found = {self.root}
-        for directory, names, files in os.walk(self.root):
-            for name in (*names, *files):
-                path = Path(directory, name)
-                if path.is_symlink():
-                    target = path.resolve()
+        for directory in self._directories(str(self.root)):
+            for entry in directory:
+                if entry.is_symlink():
+                    target = Path(entry.path).resolve()
                     found.add(target if target.is_dir() else target.parent)
         return frozenset(path for path in found if path.is_dir())
+
+    def _directories(self, top: str) -> Iterator[list[os.DirEntry[str]]]:
+        try:
+            entries = list(os.scandir(top))
+        except OSError:
+            return
+        yield entries
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._directories(entry.path)

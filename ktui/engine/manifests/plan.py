@@ -29,6 +29,13 @@ _PHASES: Mapping[str, int] = {
     )
     for kind in kinds
 }  # fmt: skip
+_SERVERS_OWN = frozenset(
+    (
+        "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+        "deletionGracePeriodSeconds", "managedFields", "selfLink",
+    )
+)  # fmt: skip
+"""Metadata that only the server writes: what was exported with `get -o yaml` can be dropped in as it is."""
 _WORKLOADS = 6
 _LAST: Mapping[str, int] = {
     "HorizontalPodAutoscaler": 7,
@@ -110,9 +117,13 @@ def want(path: str, document: Document, kinds: KindIndex, default_namespace: str
     if resource is None:
         gvk = GroupVersionKind.of(obj)
         return Problem(kinds.explain(gvk), document.locate("kind"), "kind")
+    meta = {key: value for key, value in meta.items() if key not in _SERVERS_OWN}
     if resource.namespaced:
         namespace = namespace or default_namespace
-        obj = {**obj, "metadata": {**meta, "namespace": namespace}}
+        meta["namespace"] = namespace
+    has_status = "status" in resource.subresources
+    obj = {key: value for key, value in obj.items() if not (has_status and key == "status")}
+    obj["metadata"] = meta
     identity = Identity(
         resource.group, resource.kind, namespace if resource.namespaced and namespace else "", name
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ktui.client.base import Client
-from ktui.engine.manifests.apply import prune
+from ktui.engine.manifests.apply import Pruned, prune
 from ktui.engine.manifests.plan import KindIndex, in_prune_order
 from ktui.engine.manifests.record import (
     APPROVE_PRUNE_ANNOTATION,
     Brought,
     FolderRecord,
     FolderState,
-    Identity,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class PruneResult:
     state: FolderState = FolderState.WATCHING
     message: str = ""
     pruned: Mapping[str, Sequence[Brought]] = field(default_factory=dict[str, Sequence[Brought]])
-    waiting: tuple[Identity, ...] = ()
+    waiting: tuple[Brought, ...] = ()
+    failed: bool = False
+    """Whether something is left to be tried again."""
 
 
 class Pruner:
@@ -41,20 +45,23 @@ class Pruner:
         if folder.paused:
             return PruneResult(FolderState.PAUSED, "paused; nothing is applied or pruned")
         everything = in_prune_order({brought for items in doomed.values() for brought in items})
-        waiting = tuple(brought.identity for brought in everything)
+        waiting = tuple(everything)
         if len(waiting) > self._limit:
             token = FolderRecord(folder.folder, prune=waiting).prune_token
             if folder.annotations.get(APPROVE_PRUNE_ANNOTATION) != token:
                 message = f"{len(waiting)} objects are no longer in the folder; say yes to delete them"
                 return PruneResult(FolderState.AWAITING_PRUNE, message, waiting=waiting)
-        failures: list[str] = []
+        messages: list[str] = []
         gone: set[Brought] = set()
         for brought in everything:
             resource = kinds.find({"apiVersion": brought.api_version, "kind": brought.identity.kind})
-            failure = await prune(self._client, resource, brought) if resource else ""
-            if failure:
-                failures.append(f"{brought.identity}: {failure}")
-            else:
+            # A kind that is not served any more took its objects along.
+            outcome = await prune(self._client, resource, brought) if resource else Pruned()
+            if outcome.message:
+                messages.append(f"{brought.identity}: {outcome.message}")
+                log.warning("manifests: not pruned: %s", messages[-1])
+            if outcome.is_final:
                 gone.add(brought)
         pruned = {path: [item for item in items if item in gone] for path, items in doomed.items()}
-        return PruneResult(message="; ".join(failures), pruned=pruned)
+        failed = len(gone) < len(everything)
+        return PruneResult(message="; ".join(messages), pruned=pruned, failed=failed)

@@ -33,7 +33,6 @@ class State(StrEnum):
     SYNCED = "Synced"
     PENDING = "Pending"
     INVALID = "Invalid"
-    FAILED = "Failed"
     DRIFTED = "Drifted"
     PAUSED = "Paused"
     DELETED = "Deleted"
@@ -64,12 +63,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """One object a file brought: what the store made of it, and the digest of what was applied."""
+    """One object a file brought: what the store made of it, and the digest of what was applied.
+
+    The record is written before the object, so that a crash in between orphans nothing; until the object has
+    been applied, its `uid` and `digest` are empty.
+    """
 
     identity: Identity
     api_version: str
-    uid: str
-    digest: str
+    uid: str = ""
+    digest: str = ""
 
     def to_object(self) -> Object:
         return {
@@ -184,7 +187,7 @@ class FolderRecord:
     folder: str
     state: FolderState = FolderState.WATCHING
     message: str = ""
-    prune: tuple[Identity, ...] = ()
+    prune: tuple[Brought, ...] = ()
     """What waits for a yes before it is deleted."""
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -194,8 +197,11 @@ class FolderRecord:
 
     @property
     def prune_token(self) -> str:
-        """Names exactly this deletion, so that a yes can't approve another one."""
-        return hashlib.sha256("\n".join(map(str, self.prune)).encode()).hexdigest()[:12] if self.prune else ""
+        """Names exactly this deletion, so that a yes can't approve another one, or this one a second time."""
+        if not self.prune:
+            return ""
+        doomed = "\n".join(f"{brought.identity} {brought.uid}" for brought in self.prune)
+        return hashlib.sha256(doomed.encode()).hexdigest()[:12]
 
     def to_object(self) -> Object:
         return {
@@ -206,7 +212,10 @@ class FolderRecord:
             "status": {
                 "state": str(self.state),
                 "message": self.message,
-                "prune": {"token": self.prune_token, "objects": [str(identity) for identity in self.prune]},
+                "prune": {
+                    "token": self.prune_token,
+                    "objects": [str(brought.identity) for brought in self.prune],
+                },
             },
         }
 

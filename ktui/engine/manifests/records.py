@@ -7,7 +7,7 @@ of each object is the syncer's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,6 @@ from ktui.engine.manifests.record import (
     FileRecord,
     FolderRecord,
     FolderState,
-    Identity,
     State,
     record_name,
 )
@@ -79,7 +78,8 @@ class Records:
         name = delta.key.name
         if delta.new is None:
             self._annotations.pop(name, None)
-            self._stored.pop(name, None)
+            if self._stored.pop(name, None) is not None:
+                self._wake()
             return
         is_first = name not in self._annotations
         annotations = dict(delta.new["metadata"].get("annotations") or {})
@@ -140,20 +140,33 @@ class Records:
         self._records[path] = replace(record, inventory=kept)
 
     async def save(self, records: Iterable[FileRecord]) -> None:
-        """Write the records that differ from what is stored."""
+        """Write the records that differ from what is stored; raises the first failure, after all were tried."""
         gate = asyncio.Semaphore(_CONCURRENCY)
 
         async def one(record: FileRecord) -> None:
             async with gate:
                 await self._write(record)
 
-        async with asyncio.TaskGroup() as group:
-            for record in records:
-                self._records[record.path] = record
-                group.create_task(one(record))
+        listed = list(records)
+        self._records.update((record.path, record) for record in listed)
+        results = await asyncio.gather(*(one(record) for record in listed), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def announce(self, coming: Mapping[str, Sequence[Brought]]) -> None:
+        """Put objects into the inventories (by path) before they are applied for the first time."""
+        changed: list[FileRecord] = []
+        for path, objects in coming.items():
+            record = self.of(path)
+            known = {brought.identity for brought in record.inventory}
+            new = [brought for brought in objects if brought.identity not in known]
+            if new:
+                changed.append(replace(record, inventory=(*record.inventory, *new), message="being applied"))
+        await self.save(changed)
 
     async def save_folder(
-        self, state: FolderState, message: str = "", waiting: tuple[Identity, ...] = ()
+        self, state: FolderState, message: str = "", waiting: tuple[Brought, ...] = ()
     ) -> None:
         await self._put(FOLDER_RECORD, FolderRecord(self._root, state, message, waiting).to_object())
 

@@ -7,15 +7,27 @@ rename its new version into place).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, replace
 
-from ktui.engine.manifests.folder import Folder, Signature
+from ktui.engine.manifests.folder import Folder, Signature, Tree
 from ktui.engine.manifests.record import Problem
 from ktui.kube.manifest import START, Document, ManifestError, parse
 
+log = logging.getLogger(__name__)
+
 BROKEN_AFTER_SECONDS = 0.3
 GONE_AFTER_SECONDS = 0.5
+RETURN_SECONDS = 3.0
+"""What is missing from a folder that was put in the place of another may still be on its way."""
+_RACY_NS = 50_000_000
+"""A file read so soon after it was written may be written again without its signature telling."""
+
+
+_NONE = Signature(0, 0, 0, 0)
+_NO_FOLDER = Tree({}).root
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,9 @@ class Source:
     """When this text was first seen (monotonic seconds)."""
     documents: tuple[Document, ...] = ()
     problem: Problem | None = None
+    text: bytes = b""
+    """The digest of the present text."""
+    is_racy: bool = False
 
     def shown_problem(self, now: float) -> Problem | None:
         """The problem, once it is old enough not to be a half-written file."""
@@ -44,32 +59,57 @@ class Sources:
         self._folder = folder
         self.files: dict[str, Source] = {}
         self.gone: dict[str, float] = {}
-        """Paths that were there, and when they were first missed."""
+        """Paths that were there, and since when they count as missed."""
+        self._tree = Tree({})
+
+    def hides(self, path: str) -> bool:
+        """Whether a file that is missing may be in a directory that can't be looked into."""
+        return self._tree.hides(path)
 
     def refresh(self, now: float) -> bool:
         """Scan and read what changed (blocking: call it in a thread). False if the folder is not there."""
-        found = self._folder.scan()
-        if found is None:
+        tree = self._folder.scan()
+        if tree is None:
             return False
-        for path in self.files.keys() - found.keys():
-            del self.files[path]
-            self.gone[path] = now
-        for path, signature in found.items():
+        missed = now
+        if self._tree.root not in (tree.root, _NO_FOLDER):
+            missed += RETURN_SECONDS
+            self.gone = dict.fromkeys(self.gone, missed)
+        self._tree = tree
+        for path in self.files.keys() - tree.files.keys():
+            if tree.hides(path):
+                known = self.files[path]
+                self.files[path] = replace(
+                    known, signature=_NONE, text=b"", problem=Problem("can't be read", START)
+                )
+            else:
+                del self.files[path]
+                self.gone[path] = missed
+        for path, signature in tree.files.items():
             self.gone.pop(path, None)
             known = self.files.get(path)
-            if known is None or known.signature != signature:
+            if known is None or known.signature != signature or known.is_racy:
                 self.files[path] = self._load(path, signature, known, now)
         return True
 
     def _load(self, path: str, signature: Signature, known: Source | None, now: float) -> Source:
         before = known.documents if known else ()
+        is_racy = time.time_ns() - signature.modified_ns < _RACY_NS
         try:
-            documents: Sequence[Document] = parse(self._folder.read(path), is_json=path.endswith(".json"))
-        except ManifestError as error:
-            return Source(signature, now, before, Problem(error.message, error.position, error.path))
+            data = self._folder.read(path)
         except OSError as error:
             return Source(signature, now, before, Problem(f"can't be read: {error.strerror}", START))
-        return Source(signature, now, tuple(documents))
+        text = hashlib.blake2b(data, digest_size=16).digest()
+        if known is not None and known.text == text:
+            return replace(known, signature=signature, is_racy=is_racy)
+        source = Source(signature, now, before, text=text, is_racy=is_racy)
+        try:
+            return replace(source, documents=tuple(parse(data, is_json=path.endswith(".json"))))
+        except ManifestError as error:
+            return replace(source, problem=Problem(error.message, error.position, error.path))
+        except Exception as error:
+            log.exception("manifests: %s could not be read", path)
+            return replace(source, problem=Problem(f"can't be read: {type(error).__name__}", START))
 
     def next_deadline(self, now: float) -> float | None:
         """When something becomes true only because time has passed."""
