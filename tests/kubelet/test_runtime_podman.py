@@ -339,11 +339,16 @@ async def test_exec_sessions(podman_runtime, sandbox_spec, container_spec):
 
         abandoned = await podman_runtime.exec(container, ["sleep", "88"], stdin=False, tty=False)
         await abandoned.close()
-        assert "sleep 88" not in await output(podman_runtime, container, "ps")
-        conmons = subprocess.run(
-            ["pgrep", "-fc", f"conmon.*{container}"], capture_output=True, text=True, check=True
-        )
-        assert int(conmons.stdout) == 1
+        async with asyncio.timeout(10):
+            while "sleep 88" in await output(podman_runtime, container, "ps") or conmons(container) > 1:
+                await asyncio.sleep(0.05)
+
+
+def conmons(container):
+    found = subprocess.run(
+        ["pgrep", "-fc", f"conmon.*{container}"], capture_output=True, text=True, check=False
+    )
+    return int(found.stdout)
 
 
 async def test_attach_reaches_the_main_process(podman_runtime, sandbox_spec, container_spec):
@@ -496,7 +501,7 @@ async def test_runtime_that_fails_is_passed_over_once(tmp_path, monkeypatch):
 async def test_no_runtime_works(tmp_path, monkeypatch):
     monkeypatch.setattr(podman_setup, "runtime_candidates", lambda: ["no-such-runtime"])
     runtime = PodmanRuntime(tmp_path)
-    with pytest.raises(RuntimeCallError, match=r"no-such-runtime.*ktui doctor"):
+    with pytest.raises(RuntimeCallError, match=r"can't start containers here.*no-such-runtime"):
         await runtime.start()
     assert not services(tmp_path)
     names = [network["name"] for network in podman_json("network", "ls", "--format", "json")]

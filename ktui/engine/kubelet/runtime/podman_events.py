@@ -45,9 +45,7 @@ class PodmanEvents:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await connected.wait()
         except TimeoutError as error:
-            raise RuntimeCallError(
-                f"podman gives no events in {_CONNECT_SECONDS:g}s; `ktui doctor` says more"
-            ) from error
+            raise RuntimeCallError(f"podman gives no events in {_CONNECT_SECONDS:g}s") from error
         await self._index.relist()
 
     async def close(self) -> None:

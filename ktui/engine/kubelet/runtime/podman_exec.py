@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +24,9 @@ _OUTPUT_LIMIT = 16 * 1024
 _CHUNK = 64 * 1024
 _OUTPUT_GRACE = 0.2
 """How long output may lag behind the end of its process: a child that it left may hold the pipe for ever."""
-_EXIT_POLLS = 40
+_EXIT_POLLS = 100
+_CONMON_PAUSE = 0.02
+_CONMON_ROUNDS = 50
 
 
 class PodmanSession:
@@ -234,12 +237,25 @@ async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
 
 
 def _end_conmons(session_id: str) -> None:
-    """End the conmons that linger for an exec session which is over."""
+    """End the conmons that linger for an exec session which is over: look again until none is left, since one
+    may fork while it is being ended."""
+    for _ in range(_CONMON_ROUNDS):
+        pids = _conmons_of(session_id)
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_CONMON_PAUSE)
+
+
+def _conmons_of(session_id: str) -> list[int]:
     wanted = session_id.encode()
+    found: list[int] = []
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            if wanted in words and words[0].endswith(b"conmon"):
-                os.kill(int(folder.name), signal.SIGKILL)
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                if wanted in words and words[0].endswith(b"conmon"):
+                    found.append(int(folder.name))
+    return found
