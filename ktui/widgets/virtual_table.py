@@ -17,11 +17,11 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
 from ktui.widgets.flashes import Flashes
+from ktui.widgets.line_selection import SelectableLines
 from ktui.widgets.table_layout import TableLayout, lay_out
 from ktui.widgets.table_model import Row, TableDelta, TableModel
 from ktui.widgets.table_paint import RowLook, TablePainter
@@ -29,7 +29,7 @@ from ktui.widgets.table_paint import RowLook, TablePainter
 _MOVE, _MARK, _SORT = Binding.Group("Move"), Binding.Group("Mark"), Binding.Group("Sort")
 
 
-class VirtualTable(ScrollView, can_focus=True):
+class VirtualTable(SelectableLines, can_focus=True):
     """Rows of text with a cursor, marks and sorting."""
 
     DEFAULT_CSS = """
@@ -301,6 +301,7 @@ class VirtualTable(ScrollView, can_focus=True):
         if event.ctrl or event.meta:
             self.action_mark()
         elif event.chain == 2:
+            self.screen.clear_selection()
             self.action_choose()
 
     # -- painting --------------------------------------------------------------------------------------------
@@ -328,29 +329,32 @@ class VirtualTable(ScrollView, can_focus=True):
         self._tones.clear()
 
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        left = round(self.scroll_x)
-        base = self._style("")
-        model = self.model
-        if y == 0:
-            header = self._painter.header(model.columns, self._layout, model.sort_column, model.descending)
-            return header.crop_extend(left, left + width, base)
-        index = y - 1 + round(self.scroll_y)
-        if index >= len(model):
+        line = y + round(self.scroll_y) if y else 0
+        if line > len(self.model):
             self._painted.pop(y, None)
-            return self._note(y, width)
-        row = model.row_at(index)
-        live = self._painted[y] = self._live_texts(row)
+            return self._note(y, self.scrollable_content_region.width)
+        if line:
+            self._painted[y] = self._live_texts(self.model.row_at(line - 1))
+        return self.cropped(self.whole_line(line), line)
+
+    @property
+    def line_count(self) -> int:
+        return len(self.model) + 1
+
+    def whole_line(self, line: int) -> Strip:
+        model = self.model
+        if line == 0:
+            return self._painter.header(model.columns, self._layout, model.sort_column, model.descending)
+        row = model.row_at(line - 1)
         look = RowLook(
-            live,
-            index == self._cursor_index,
+            self._live_texts(row),
+            line - 1 == self._cursor_index,
             self.has_focus,
             row.uid in model.marks,
             self._flashes.levels(row.uid),
-            max(width, self._layout.width),
+            max(self.scrollable_content_region.width, self._layout.width),
         )
-        line = self._painter.row(row, look, model.columns, self._layout)
-        return line.crop_extend(left, left + width, base)
+        return self._painter.row(row, look, model.columns, self._layout)
 
     def _note(self, y: int, width: int) -> Strip:
         first = max(2, (self.page - len(self._placeholder)) // 3)

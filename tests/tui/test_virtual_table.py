@@ -217,6 +217,23 @@ async def test_a_changed_cell_flashes_then_fades() -> None:
         assert not app.table._flashes
 
 
+async def test_text_is_selected_with_the_mouse() -> None:
+    async with table_app(20) as (app, pilot):
+        await pilot.mouse_down(app.table, offset=(2, 2))
+        await pilot.hover(app.table, offset=(11, 4))
+        await pilot.mouse_up(app.table, offset=(11, 4))
+        await pilot.pause()
+        selected = app.screen.get_selected_text() or ""
+        assert selected.splitlines()[0].startswith("row-00001")
+        assert selected.splitlines()[-1].strip() == "row-00003"
+        assert len(selected.splitlines()) == 3
+        highlighted = [
+            s.style.bgcolor for s in app.table.render_line(3) if s.style and s.text.startswith("row")
+        ]
+        plain = [s.style.bgcolor for s in app.table.render_line(8) if s.style and s.text.startswith("row")]
+        assert highlighted != plain
+
+
 async def test_an_empty_table_shows_its_placeholder() -> None:
     async with table_app(0) as (app, pilot):
         app.table.set_placeholder("No rows\npress x")
