@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ktui import __version__
+from ktui.commands.listening import listen_option, no_api_option
 from ktui.commands.session import DATA_DIR_META, DATA_DIR_VARIABLE, DEBUG_META, session
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ VERBS: dict[str, str] = {
     "events": "List events, or watch them",
     "exec": "Run a command in a container",
     "get": "List or show objects",
-    "kubeconfig": "Print how kubectl reaches the running engine",
+    "kubeconfig": "Print or merge a kubeconfig, so that kubectl reaches the engine",
     "logs": "Print or follow the logs of a container or of a workload's pods",
     "rollout": "Status, history, undo, restart, pause and resume of a Deployment",
     "scale": "Set the number of replicas",
@@ -121,9 +122,18 @@ class Verbs(click.Group):
     metavar="N",
     help="Deleting more objects than this at once waits for a yes.",
 )
+@listen_option
+@no_api_option
 @click.version_option(__version__, prog_name="ktui")
 @click.pass_context
-def cli(context: click.Context, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> None:
+def cli(
+    context: click.Context,
+    manifests: Path | None,
+    runtime: RuntimeName,
+    prune_limit: int,
+    listen: str | None,
+    no_api: bool,
+) -> None:
     """A Kubernetes you can hold in one terminal.
 
     Without a verb the TUI opens: on the engine that runs on the data folder, or on one it starts.
@@ -131,7 +141,8 @@ def cli(context: click.Context, manifests: Path | None, runtime: RuntimeName, pr
     if context.invoked_subcommand is None:
         from ktui.commands import tui
 
-        sys.exit(tui.run(session(context), manifests=manifests, runtime=runtime, prune_limit=prune_limit))
+        engine = tui.EngineWish(manifests, runtime, prune_limit, listen, no_api)
+        sys.exit(tui.run(session(context), engine))
 
 
 cli.params.extend(_shared_options(is_root=True))

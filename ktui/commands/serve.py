@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ktui.commands.listening import host_and_port, listen_option, no_api_option
 from ktui.commands.session import Session, UserError, session
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     metavar="N",
     help="Deleting more objects than this at once waits for a yes. [default: 20]",
 )
+@listen_option
+@no_api_option
 @click.pass_context
 def command(
-    context: click.Context, manifests: Path | None, runtime: RuntimeName | None, prune_limit: int | None
+    context: click.Context,
+    manifests: Path | None,
+    runtime: RuntimeName | None,
+    prune_limit: int | None,
+    listen: str | None,
+    no_api: bool,
 ) -> None:
     """Run the engine until SIGTERM or SIGINT; its containers keep running after that."""
     before = context.find_root().params
@@ -39,19 +47,33 @@ def command(
         manifests=manifests or before.get("manifests"),
         runtime=runtime or before.get("runtime") or "podman",
         prune_limit=prune_limit if prune_limit is not None else before.get("prune_limit", 20),
+        listen=listen or before.get("listen"),
+        no_api=no_api or before.get("no_api", False),
     )
     sys.exit(asyncio.run(_serve(options)))
 
 
 def engine_options(
-    asked: Session, *, manifests: Path | None, runtime: RuntimeName, prune_limit: int
+    asked: Session,
+    *,
+    manifests: Path | None,
+    runtime: RuntimeName,
+    prune_limit: int,
+    listen: str | None = None,
+    no_api: bool = False,
 ) -> EngineOptions:
     """The options of an engine on a session's data folder."""
+    from ktui.engine.api.http.secure import Address
     from ktui.engine.engine import EngineOptions
+
+    if listen and no_api:
+        raise UserError("--listen says where to serve the API and --no-api says not to; give one of them")
+    address = None if no_api else Address(*host_and_port(listen)) if listen else Address()
 
     return EngineOptions(
         data_dir=asked.data_dir,
         socket=asked.socket,
+        listen=address,
         manifests=manifests.absolute() if manifests else None,
         runtime=runtime,
         prune_limit=prune_limit,
@@ -81,7 +103,8 @@ async def _serve(options: EngineOptions) -> int:
     info = engine.runtime_info
     runtime = f"{info.name} {info.version}" if info else options.runtime
     note = " (simulated: no container really runs)" if options.runtime == "sim" else ""
-    click.echo(f"ktui ready: {options.socket}, runtime {runtime}{note}, data {options.data_dir}")
+    places = " and ".join(place for place in (str(options.socket), engine.url) if place)
+    click.echo(f"ktui ready: {places}, runtime {runtime}{note}, data {options.data_dir}")
     await stopping.wait()
     await engine.stop()
     return 0
@@ -89,6 +112,8 @@ async def _serve(options: EngineOptions) -> int:
 
 def explain(failure: BaseException) -> BaseException:
     """A start that failed, as the one line the user gets."""
+    from ktui.engine.api.http.secure import ListenError
+    from ktui.engine.api.pki.folder import PkiError
     from ktui.engine.kubelet.runtime.base import RuntimeCallError
     from ktui.engine.store import CorruptStoreError, LockedError, StoreError
 
@@ -96,7 +121,7 @@ def explain(failure: BaseException) -> BaseException:
         return UserError(f"{failure}; look at it with `ktui` or ktui's verbs, or use another --data-dir")
     if isinstance(failure, CorruptStoreError):
         return UserError(f"{failure}; `ktui store repair` goes back to the last good state")
-    if isinstance(failure, StoreError):
+    if isinstance(failure, StoreError | ListenError | PkiError):
         return UserError(str(failure))
     if isinstance(failure, RuntimeCallError):
         return UserError(

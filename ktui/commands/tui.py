@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
     from ktui.engine.thread import EngineThread
 
 
-def run(asked: Session, *, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> int:
+@dataclass(frozen=True, slots=True)
+class EngineWish:
+    """What an engine that is started for the TUI shall be."""
+
+    manifests: Path | None
+    runtime: RuntimeName
+    prune_limit: int
+    listen: str | None = None
+    no_api: bool = False
+
+
+def run(asked: Session, wish: EngineWish) -> int:
     """Show the TUI until the user leaves; returns the exit code."""
     if not sys.stdout.isatty():
         raise UserError("the TUI needs a terminal; `ktui serve` runs without one, `ktui get` prints")
     if _answers(asked.socket):
-        if manifests is not None:
+        if wish.manifests is not None:
             click.echo(
                 f"attaching to the engine that runs on {asked.data_dir}; its own --manifests stays", err=True
             )
         return _attach(asked)
-    return _embed(asked, manifests, runtime, prune_limit)
+    return _embed(asked, wish)
 
 
 def _answers(path: Path) -> bool:
@@ -56,14 +68,21 @@ def _attach(asked: Session) -> int:
     return app.return_code or 0
 
 
-def _embed(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> int:
+def _embed(asked: Session, wish: EngineWish) -> int:
     started: list[EngineThread] = []
 
     async def connect() -> Connection:
         from ktui.commands.serve import engine_options, explain
         from ktui.engine.thread import EngineThread
 
-        options = engine_options(asked, manifests=manifests, runtime=runtime, prune_limit=prune_limit)
+        options = engine_options(
+            asked,
+            manifests=wish.manifests,
+            runtime=wish.runtime,
+            prune_limit=wish.prune_limit,
+            listen=wish.listen,
+            no_api=wish.no_api,
+        )
         thread = EngineThread(options)
         try:
             client = await thread.start()
@@ -72,18 +91,18 @@ def _embed(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_l
             failure = explain(error)
             raise OSError(failure.message if isinstance(failure, UserError) else str(failure)) from error
         started.append(thread)
-        return Connection(client=client, runtime=runtime, manifests=str(manifests) if manifests else "")
+        return Connection(client=client, runtime=wish.runtime, manifests=str(wish.manifests or ""))
 
     app = KtuiApp(connect, AppSettings(namespace=""))
     choice = app.run()
     for thread in started:
         thread.stop(stop_pods=choice is QuitChoice.STOP)
     if choice is QuitChoice.SERVE and started:
-        _hand_over(asked, manifests, runtime, prune_limit)
+        _hand_over(asked, wish)
     return app.return_code or 0
 
 
-def _hand_over(asked: Session, manifests: Path | None, runtime: RuntimeName, prune_limit: int) -> None:
+def _hand_over(asked: Session, wish: EngineWish) -> None:
     """Start a background `ktui serve` on the data folder and wait until it serves."""
     arguments = [
         sys.executable,
@@ -93,11 +112,15 @@ def _hand_over(asked: Session, manifests: Path | None, runtime: RuntimeName, pru
         str(asked.data_dir),
         "serve",
         "--runtime",
-        runtime,
+        wish.runtime,
     ]
-    arguments += ["--prune-limit", str(prune_limit)]
-    if manifests is not None:
-        arguments += ["--manifests", str(manifests)]
+    arguments += ["--prune-limit", str(wish.prune_limit)]
+    if wish.manifests is not None:
+        arguments += ["--manifests", str(wish.manifests)]
+    if wish.listen is not None:
+        arguments += ["--listen", wish.listen]
+    if wish.no_api:
+        arguments.append("--no-api")
     with (asked.data_dir / "serve.log").open("ab") as output:
         process = subprocess.Popen(
             arguments,

@@ -19,7 +19,10 @@ from typing import Literal
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
-from ktui.engine.api.http.front import ADMIN, HttpFront
+from ktui.engine.api.authn.identity import ADMIN
+from ktui.engine.api.authorization import MastersOnly
+from ktui.engine.api.http.front import HttpFront
+from ktui.engine.api.http.secure import Address, SecureApi
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
@@ -52,7 +55,9 @@ class EngineOptions:
 
     data_dir: Path
     socket: Path
-    """Where it serves its API."""
+    """Where it serves its API to its owner."""
+    listen: Address | None = None
+    """Where it serves its API over TLS."""
     manifests: Path | None = None
     runtime: RuntimeName = "podman"
     prune_limit: int = 20
@@ -66,6 +71,8 @@ class Engine:
         self.options = options
         self.parts: list[Part] = []
         self.runtime_info: RuntimeInfo | None = None
+        self.url = ""
+        """Where the API is served over TLS."""
         self._clock = clock or RealClock()
         self._tasks: list[asyncio.Task[None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -83,7 +90,8 @@ class Engine:
         """Bring everything up; returns when the API serves and the node is registered.
 
         Raises LockedError when another engine has the data folder, CorruptStoreError when the store is
-        damaged, RuntimeCallError when the container runtime can't be used. What was started is stopped then.
+        damaged, ListenError or PkiError when the API can't be served over TLS, RuntimeCallError when the
+        container runtime can't be used. What was started is stopped then.
         """
         try:
             await self._start()
@@ -109,12 +117,17 @@ class Engine:
         log.info("engine is ready")
 
     async def _serve(self, store: Store) -> ApiServer:
-        server = self._server = ApiServer(store, default_registry(), self._clock)
+        server = self._server = ApiServer(store, default_registry(), self._clock, authorizer=MastersOnly())
         await server.start()
         front = HttpFront(server)
         await front.listen(self.options.socket)
         self._closers.append(front.close)
         self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))
+        if self.options.listen is not None:
+            secure = SecureApi(front, self.options.data_dir, self.options.listen, self._clock)
+            await secure.start()
+            self.url = secure.url
+            self._run("certificates", secure.run)
         return server
 
     def _start_parts(self, server: ApiServer, runtime: Runtime, info: RuntimeInfo) -> Kubelet:
@@ -122,7 +135,8 @@ class Engine:
         node_name = _node_name()
 
         def client(user: str, manager: str = "") -> LocalClient:
-            return LocalClient(server, f"system:{user}", manager=manager or user)
+            """Of one of our own parts, which write typed objects."""
+            return LocalClient(server, f"system:{user}", manager=manager or user, trusted=True)
 
         recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
         controller_informers = Informers(client("kube-controller-manager"), clock)
@@ -144,6 +158,7 @@ class Engine:
             recorder=recorder.named("kubelet", host=node_name),
         )
         server.register_node(node_name, kubelet.agent)
+        self._run("api server", server.run)
         self._run("events", recorder.run)
         self._run("controller informers", controller_informers.run)
         self._run("controllers", controllers.run)
@@ -152,7 +167,7 @@ class Engine:
         self._run("kubelet", kubelet.run)
         if options.manifests is not None:
             syncer = Syncer(
-                client("ktui-manifests", "ktui"),
+                LocalClient(server, "system:ktui-manifests", manager="ktui"),
                 Folder(options.manifests, clock),
                 clock=clock,
                 prune_limit=options.prune_limit,

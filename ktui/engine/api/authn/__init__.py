@@ -1,0 +1,1 @@
+"""Authentication: from what a connection or a request shows to a `User`."""

@@ -1,0 +1,116 @@
+"""What the server says of itself: its health, its version, and discovery of what it serves."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from aiohttp import web
+
+from ktui.engine.api.http import discovery
+from ktui.engine.api.http.answers import document, not_found
+from ktui.engine.api.http.identity import user_of
+from ktui.engine.api.http.negotiation import JSON, wants_discovery
+from ktui.engine.api.server import ApiServer
+from ktui.kube import version
+from ktui.kube.resource import Object
+
+_AGGREGATED = f"{JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_CHECKS = ("ping", "store")
+
+
+class AboutHandlers:
+    """The paths that are no resource's."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are."""
+        health = [
+            web.get(f"/{name}{tail}", self._health)
+            for name in ("healthz", "livez", "readyz")
+            for tail in ("", "/{check}")
+        ]
+        return [
+            *health,
+            web.get("/", self._paths),
+            web.get("/version", self._version),
+            web.get("/api", self._core_versions),
+            web.get("/apis", self._group_list),
+            web.get("/api/{version}", self._resource_list),
+            web.get("/apis/{group}", self._group),
+            web.get("/apis/{group}/{version}", self._resource_list),
+        ]
+
+    async def _permit(self, request: web.Request) -> None:
+        await self._server.authorizer.authorize_path(user_of(request), "get", request.path)
+
+    async def _paths(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        groups: dict[str, None] = {}
+        for resource in self._server.resources():
+            if resource.group:
+                groups[f"/apis/{resource.group}"] = groups[f"/apis/{resource.group}/{resource.version}"] = (
+                    None
+                )
+        fixed = ("/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+        return document({"paths": ["/api", "/api/v1", "/apis", *sorted(groups), *fixed]})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        check = request.match_info.get("check")
+        if check is not None and check not in _CHECKS:
+            raise not_found()
+        if check is None and "verbose" in request.query:
+            name = request.path.strip("/")
+            lines = [*(f"[+]{each} ok" for each in _CHECKS), f"{name} check passed"]
+            return web.Response(text="\n".join(lines) + "\n")
+        return web.Response(text="ok")
+
+    async def _version(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        return document(
+            {
+                "major": version.MAJOR,
+                "minor": version.MINOR,
+                "gitVersion": version.GIT_VERSION,
+                "gitCommit": "",
+                "gitTreeState": "",
+                "buildDate": "",
+                "goVersion": "",
+                "compiler": "CPython",
+                "platform": f"{sys.platform}/{platform.machine()}",
+            }
+        )
+
+    async def _core_versions(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        if _wants_aggregated(request):
+            return document(discovery.aggregated(self._server.resources(), core=True), _AGGREGATED)
+        return document(discovery.versions())
+
+    async def _group_list(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        if _wants_aggregated(request):
+            return document(discovery.aggregated(self._server.resources(), core=False), _AGGREGATED)
+        return document(discovery.group_list(self._server.resources()))
+
+    async def _group(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        return document(_found(discovery.group(self._server.resources(), request.match_info["group"])))
+
+    async def _resource_list(self, request: web.Request) -> web.Response:
+        await self._permit(request)
+        group, served = request.match_info.get("group", ""), request.match_info["version"]
+        return document(_found(discovery.resource_list(self._server.resources(), group, served)))
+
+
+def _wants_aggregated(request: web.Request) -> bool:
+    return wants_discovery(request.headers.get("Accept", ""))
+
+
+def _found(content: Object | None) -> Object:
+    if content is None:
+        raise not_found()
+    return content

@@ -1,0 +1,273 @@
+"""REST on resources: paths and methods to the server's verbs, and what they give to answers.
+
+Objects leave as the bytes the store keeps: a list is joined from its items, a watch sends each event as it
+comes, unless the client wants them as a `Table` or as metadata only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import msgspec
+from aiohttp import web
+
+from ktui.client.base import PatchType, WatchEvent
+from ktui.engine.api.http import queries
+from ktui.engine.api.http.answers import document, method_not_allowed, not_found, sent
+from ktui.engine.api.http.identity import user_of
+from ktui.engine.api.http.metadata_only import as_list, as_metadata, event_as_metadata
+from ktui.engine.api.http.negotiation import (
+    JSON,
+    PARTIAL,
+    PARTIAL_LIST,
+    TABLE,
+    Representation,
+    wanted,
+)
+from ktui.engine.api.http.pod_streams import PodStreamHandlers
+from ktui.engine.api.http.target import Target, target_of
+from ktui.engine.api.request import Request
+from ktui.engine.api.server import ApiServer
+from ktui.engine.api.table import IncludeObject
+from ktui.kube.errors import StatusError, bad_request
+from ktui.kube.resource import Object, Resource
+
+_LIST_SLICE = 250
+_WATCH_SECONDS = (1800, 3600)
+"""A watch that names no timeout ends somewhere in here, so that many don't come back at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request for a resource, read."""
+
+    http: web.Request
+    caller: Request
+    resource: Resource
+    target: Target
+
+    @property
+    def accept(self) -> str:
+        return self.http.headers.get("Accept", "")
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+class ResourceHandlers:
+    """Everything below `/api/<version>/` and `/apis/<group>/<version>/`."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._streams = PodStreamHandlers(server)
+        self._handlers: dict[tuple[str, bool], Handler] = {
+            ("GET", False): self._list_or_watch,
+            ("GET", True): self._get,
+            ("POST", False): self._create,
+            ("POST", True): self._create,
+            ("PUT", True): self._update,
+            ("PATCH", True): self._patch,
+            ("DELETE", True): self._delete,
+            ("DELETE", False): self._delete_collection,
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        caller = Request(user_of(request), request.headers.get("User-Agent", ""))
+        target = target_of(request.path)
+        declaration = (
+            self._server.registry.by_resource(target.group, target.version, target.plural) if target else None
+        )
+        if target is None or declaration is None:
+            await self._server.authorizer.authorize_path(caller.user, request.method.lower(), request.path)
+            raise not_found()
+        resource = declaration.resource
+        if target.namespace and not resource.namespaced:
+            raise not_found()
+        stream = self._streams.handler(request.method, resource, target)
+        if stream is not None:
+            return await stream(request, caller, target)
+        handler = self._handlers.get((request.method, bool(target.name)))
+        if handler is None:
+            raise method_not_allowed()
+        if resource.namespaced and not target.namespace and (target.name or request.method == "POST"):
+            raise not_found()
+        return await handler(Call(request, caller, resource, target))
+
+    async def _get(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL)
+        target, server = call.target, self._server
+        if form.kind == TABLE and not target.subresource:
+            table = await server.table(
+                call.caller,
+                call.resource,
+                target.namespace,
+                name=target.name,
+                include_object=_include_object(call),
+            )
+            return await _table(call, table, form)
+        data = await server.get(
+            call.caller, call.resource, target.name, target.namespace, subresource=target.subresource
+        )
+        return await _object(call, data, form)
+
+    async def _list_or_watch(self, call: Call) -> web.StreamResponse:
+        if queries.flag(call.http.query, "watch"):
+            return await self._watch(call)
+        form = wanted(call.accept, TABLE, PARTIAL_LIST)
+        options = queries.list_options(call.http.query)
+        resource, namespace = call.resource, call.target.namespace
+        if form.kind == TABLE:
+            table = await self._server.table(
+                call.caller, resource, namespace, options=options, include_object=_include_object(call)
+            )
+            return await _table(call, table, form)
+        found = await self._server.list(call.caller, resource, namespace, options)
+        metadata: Object = {"resourceVersion": found.resource_version}
+        if found.continue_token:
+            metadata["continue"] = found.continue_token
+        if found.remaining is not None:
+            metadata["remainingItemCount"] = found.remaining
+        if form.kind:
+            data = await as_list(found.raw, metadata, form.version)
+        else:
+            data = _joined(resource, found.raw, metadata)
+        return await sent(call.http, data, form, warnings=call.caller.warnings)
+
+    async def _watch(self, call: Call) -> web.StreamResponse:
+        form = wanted(call.accept, TABLE, PARTIAL, PARTIAL_LIST, media_types=(JSON,))
+        options = queries.watch_options(call.http.query)
+        if options.timeout_seconds is None:
+            options = replace(options, timeout_seconds=random.uniform(*_WATCH_SECONDS))
+        opened = self._server.watch(
+            call.caller,
+            call.resource,
+            call.target.namespace,
+            options,
+            table=form.kind == TABLE,
+            include_object=_include_object(call) if form.kind == TABLE else "Metadata",
+        )
+        as_is = form.kind in ("", TABLE)
+        response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
+        async with opened as batches:
+            await response.prepare(call.http)
+            with contextlib.suppress(ConnectionError):
+                try:
+                    async for batch in batches:
+                        for start in range(0, len(batch), _LIST_SLICE):
+                            part = batch[start : start + _LIST_SLICE]
+                            if not as_is:
+                                part = [event_as_metadata(event, form.version) for event in part]
+                            await response.write(_encoded(part))
+                except StatusError as error:
+                    await response.write(
+                        b'{"type":"ERROR","object":' + msgspec.json.encode(error.status) + b"}\n"
+                    )
+                await response.write_eof()
+        return response
+
+    async def _create(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL)
+        target = call.target
+        if target.name and not target.subresource:
+            raise method_not_allowed()
+        data = await self._server.create(
+            call.caller,
+            call.resource,
+            await queries.read_body(call.http),
+            target.namespace,
+            queries.write_options(call.http),
+            name=target.name,
+            subresource=target.subresource,
+        )
+        return await _object(call, data, form, code=201)
+
+    async def _update(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL)
+        target = call.target
+        data = await self._server.update(
+            call.caller,
+            call.resource,
+            target.name,
+            await queries.read_body(call.http),
+            target.namespace,
+            queries.write_options(call.http),
+            subresource=target.subresource,
+        )
+        return await _object(call, data, form)
+
+    async def _patch(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL)
+        kind = queries.patch_type(call.http)
+        target = call.target
+        data = await self._server.patch(
+            call.caller,
+            call.resource,
+            target.name,
+            await queries.read_body(call.http),
+            target.namespace,
+            queries.write_options(call.http),
+            patch_type=PatchType(kind),
+            subresource=target.subresource,
+        )
+        return await _object(call, data, form)
+
+    async def _delete(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL)
+        target = call.target
+        if target.subresource:
+            raise method_not_allowed()
+        options = queries.delete_options(call.http, await queries.read_body(call.http))
+        data = await self._server.delete(call.caller, call.resource, target.name, target.namespace, options)
+        return await _object(call, data, form)
+
+    async def _delete_collection(self, call: Call) -> web.Response:
+        form = wanted(call.accept, TABLE, PARTIAL_LIST)
+        options = queries.delete_options(call.http, await queries.read_body(call.http))
+        deleted = await self._server.delete_collection(
+            call.caller, call.resource, call.target.namespace, options, queries.list_options(call.http.query)
+        )
+        if form.kind:
+            data = await as_list(deleted, {}, form.version)
+        else:
+            data = _joined(call.resource, deleted, {})
+        return await sent(call.http, data, replace(form, kind=""), warnings=call.caller.warnings)
+
+
+async def _object(call: Call, data: bytes, form: Representation, code: int = 200) -> web.Response:
+    if form.kind == PARTIAL:
+        data = as_metadata(data, form.version)
+    return await sent(call.http, data, form, code=code, warnings=call.caller.warnings)
+
+
+async def _table(call: Call, table: Object, form: Representation) -> web.Response:
+    table = {**table, "apiVersion": f"meta.k8s.io/{form.version}"}
+    if form.media_type == JSON and not call.caller.warnings and len(table["rows"]) < _LIST_SLICE:
+        return document(table)
+    return await sent(call.http, msgspec.json.encode(table), form, warnings=call.caller.warnings)
+
+
+def _joined(resource: Resource, items: Sequence[bytes], metadata: Object) -> bytes:
+    head = msgspec.json.encode(
+        {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
+    )
+    return head[:-1] + b',"items":[' + b",".join(items) + b"]}"
+
+
+def _encoded(batch: Sequence[WatchEvent]) -> bytes:
+    return b"".join(
+        b'{"type":"' + event.type.encode() + b'","object":' + event.raw + b"}\n" for event in batch
+    )
+
+
+def _include_object(call: Call) -> IncludeObject:
+    asked = call.http.query.get("includeObject", "")
+    if asked not in ("", "None", "Metadata", "Object"):
+        raise bad_request(
+            f'includeObject: Unsupported value: "{asked}": supported values: "Metadata", "None", "Object"'
+        )
+    return cast("IncludeObject", asked or "Metadata")
