@@ -23,7 +23,8 @@ lint: setup ## ruff, pyright, import contract
 
 check: lint test ## what CI runs
 
-bench: setup ## benchmarks against named peers (minutes; see docs/benchmarks.md)
+bench: ## benchmarks against named peers (minutes; see docs/benchmarks.md)
+	@scripts/setup.sh --bench
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b; done
 
 dev: setup ## ktui with Textual's devtools (run `.venv/bin/textual console` in another terminal)

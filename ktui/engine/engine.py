@@ -183,6 +183,8 @@ class Engine:
 
     async def stop(self, *, stop_pods: bool = False) -> None:
         """End every part and let go of the data folder. Containers keep running unless `stop_pods`."""
+        for part in self.parts:
+            part.is_stopping = True
         if self._controllers is not None:
             await self._controllers.stop()
         tasks, self._tasks = self._tasks, []

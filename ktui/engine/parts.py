@@ -22,6 +22,8 @@ class Part:
     name: str
     restarts: int = 0
     last_error: str = ""
+    is_stopping: bool = False
+    """Asked to end: when it does, that is no failure."""
 
 
 async def supervise(part: Part, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -31,6 +33,8 @@ async def supervise(part: Part, run: Callable[[], Awaitable[None]], clock: Clock
         started = clock.monotonic()
         try:
             await run()
+            if part.is_stopping:
+                return
             part.last_error = "it ended by itself"
             log.error("part %s ended by itself", part.name)
         except Exception as error:
