@@ -6,6 +6,7 @@ a table's cost, so they are added only when a single line is asked for, which is
 
 from __future__ import annotations
 
+from rich.style import Style
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.selection import SELECT_ALL, Selection
@@ -26,6 +27,11 @@ class SelectableLines(ScrollView):
         """How many lines the content has."""
         raise NotImplementedError
 
+    @property
+    def ground(self) -> Style:
+        """The widget's own style; subclasses that keep it spare its computation for each line."""
+        return self.rich_style
+
     def cropped(self, strip: Strip, line: int) -> Strip:
         """The part of a line that is in sight, with what is selected of it."""
         left = round(self.scroll_x)
@@ -33,7 +39,7 @@ class SelectableLines(ScrollView):
         selection = self.text_selection
         if selection is not None and selection != SELECT_ALL:
             strip = self._highlighted(strip, selection.get_span(line))
-        strip = strip.crop_extend(left, right, self.rich_style)
+        strip = strip.crop_extend(left, right, self.ground)
         return strip if self._painting else strip.apply_offsets(left, line)
 
     def render_lines(self, crop: Region) -> list[Strip]:

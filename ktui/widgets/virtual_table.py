@@ -338,6 +338,10 @@ class VirtualTable(SelectableLines, can_focus=True):
         return self.cropped(self.whole_line(line), line)
 
     @property
+    def ground(self) -> Style:
+        return self._style("")
+
+    @property
     def line_count(self) -> int:
         return len(self.model) + 1
 
