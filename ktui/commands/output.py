@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ktui.commands.session import UserError
 from ktui.kube.jsonpath import JSONPath, JSONPathError
 from ktui.kube.resource import Object, Resource
+from ktui.kube.yaml_text import to_yaml, without_managed_fields
 
 _PADDING = 3
 _FORMATS = "json, yaml, name, wide, jsonpath=…, jsonpath-file=…, custom-columns=…, custom-columns-file=…"
@@ -151,40 +150,3 @@ def name_of(obj: Object, resource: Resource | None = None) -> str:
 def as_list(items: Sequence[Object]) -> Object:
     """A v1 `List`, as kubectl wraps what it prints several of."""
     return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": list(items)}
-
-
-def without_managed_fields(obj: Object) -> Object:
-    """The object, or each item of a `List`, without `metadata.managedFields`."""
-    if obj.get("kind") == "List" and "items" in obj:
-        return {**obj, "items": [without_managed_fields(item) for item in obj["items"]]}
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, dict) or "managedFields" not in metadata:
-        return obj
-    return {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
-
-
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_LOOKS_LIKE_A_BOOLEAN = frozenset(("y", "Y", "n", "N"))
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Strings of several lines as blocks, those that look like something else in double quotes."""
-
-
-def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = None
-    if "\n" in text:
-        style = "|"
-    elif text in _LOOKS_LIKE_A_BOOLEAN or dumper.resolve(yaml.ScalarNode, text, (True, False)) != _TEXT_TAG:
-        style = '"'
-    return dumper.represent_scalar(_TEXT_TAG, text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
-
-
-def to_yaml(obj: Any) -> str:
-    """YAML with sorted keys, as kubectl prints it."""
-    return yaml.dump(
-        obj, Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True, width=2**20
-    )

@@ -11,12 +11,13 @@ import click
 from ktui.client.base import Client, PatchType, WatchOptions, WriteOptions
 from ktui.client.rollout import Revision, read_revisions, restart_patch, rollout_status, undo_patch
 from ktui.commands import options
-from ktui.commands.output import columns, to_yaml
+from ktui.commands.output import columns
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.clock import RealClock
 from ktui.kube.kinds import DEPLOYMENTS
 from ktui.kube.resource import Object
+from ktui.kube.yaml_text import to_yaml
 
 _WRITE = WriteOptions(field_manager="ktui-rollout")
 

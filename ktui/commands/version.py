@@ -7,8 +7,8 @@ import json
 import click
 
 from ktui import __version__
-from ktui.commands.output import to_yaml
 from ktui.commands.session import UserError, session
+from ktui.kube.yaml_text import to_yaml
 
 
 @click.command("version")

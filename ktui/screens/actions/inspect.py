@@ -1,4 +1,4 @@
-"""Looking into an object: its logs, and those of the run before."""
+"""Looking into an object: its description, its YAML, its logs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,34 @@ async def _previous(context: ActionContext) -> None:
     await context.show(LogsScreen(context.session, log_target(context.item), LogScope(previous=True)))
 
 
+async def _describe(context: ActionContext) -> None:
+    from ktui.screens.describe import DescribeScreen
+
+    await context.show(DescribeScreen(context.session, context.item))
+
+
+async def _yaml(context: ActionContext) -> None:
+    from ktui.screens.yaml_screen import YamlScreen
+
+    await context.show(YamlScreen(context.session, context.item))
+
+
 ACTIONS = (
     Action(
-        id="logs", key="l", title="Logs", group=_GROUP, run=_logs, needs="row", kinds=_WITH_LOGS, footer=True,
+        id="open-container", key="", title="Logs", group=_GROUP, run=_logs, needs="row", opens_row=True,
+        kinds=frozenset({CONTAINERS.key}), help="Enter on a container: its log, live",
+    ),
+    Action(
+        id="describe", key="d", title="Describe", group=_GROUP, run=_describe, needs="row", footer=True,
         opens_row=True,
+        help="What it is and how it does, with its events, live",
+    ),
+    Action(
+        id="yaml", key="y", title="YAML", group=_GROUP, run=_yaml, needs="row", footer=True,
+        help="The object as stored: coloured, foldable, live; x decodes a Secret",
+    ),
+    Action(
+        id="logs", key="l", title="Logs", group=_GROUP, run=_logs, needs="row", kinds=_WITH_LOGS, footer=True,
         help="Logs, live: of a container, a pod, or all pods of a workload by time",
     ),
     Action(
