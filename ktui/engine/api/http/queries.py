@@ -18,6 +18,7 @@ from ktui.client.base import (
     WatchOptions,
     WriteOptions,
 )
+from ktui.engine.api import protobuf
 from ktui.kube.errors import StatusError, bad_request, status
 from ktui.kube.resource import Object
 
@@ -143,11 +144,16 @@ def exec_options(request: web.Request) -> ExecOptions:
 
 
 async def read_body(request: web.Request) -> Any:
-    """The body decoded from JSON or YAML; None when there is none."""
+    """The body decoded from JSON, YAML or Kubernetes' protobuf; None when there is none."""
     data = await request.read()
     if not data:
         return None
     kind = request.content_type
+    if kind == protobuf.MEDIA_TYPE:
+        try:
+            return protobuf.decode(data)
+        except (protobuf.ProtobufError, RecursionError) as error:
+            raise bad_request(f"the body is not valid: {error}") from None
     if kind in ("application/yaml", "application/x-yaml", "text/yaml", str(PatchType.APPLY)):
         return _from_yaml(data)
     if kind in (
@@ -165,8 +171,8 @@ async def read_body(request: web.Request) -> Any:
         status(
             415,
             "UnsupportedMediaType",
-            f"the body of the request was in an unknown format - accepted media types include: "
-            f"application/json, application/yaml (got {kind})",
+            "the body of the request was in an unknown format - accepted media types include: "
+            f"application/json, application/yaml, {protobuf.MEDIA_TYPE}",
         )
     )
 
