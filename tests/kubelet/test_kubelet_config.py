@@ -251,6 +251,10 @@ async def test_security_resources_and_sandbox_settings(world):  # noqa: F811
     made = world.runtime.sandbox_spec(sandbox.id)
     assert made.hostname == "shop"
     assert list(made.host_aliases) == [("10.1.1.1", "db"), ("10.1.1.1", "cache")]
+    hosts = Path(mount(spec, "/etc/hosts").source).read_text()
+    assert hosts.startswith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n")
+    assert f"{sandbox.ips[0]}\tshop\n" in hosts
+    assert hosts.endswith("\n# Entries added by HostAliases.\n10.1.1.1\tdb\tcache\n")
     assert list(made.dns.servers) == ["1.1.1.1"]
     assert list(made.dns.options) == ["ndots:2"]
     assert made.share_process_namespace

@@ -104,6 +104,9 @@ async def test_init_containers_sidecars_environment_and_volumes(node):
     assert (await output(node, "full", "id", "-u")).strip() == "1000"
     assert "2000" in (await output(node, "full", "id", "-G")).split()
     await output(node, "full", "sh", "-c", "echo x > /share/mine")
+    hosts = await output(node, "full", "cat", "/etc/hosts")
+    assert hosts.startswith("# Kubernetes-managed hosts file.")
+    assert f"{(await node.get('full'))['status']['podIP']}\tfull\n" in hosts
     await node.config_map("page", **{"index.html": "second"})
     deadline = time.monotonic() + 10
     while (seen := await output(node, "full", "cat", "/page/index.html")) != "second":

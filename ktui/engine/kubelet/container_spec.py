@@ -31,6 +31,7 @@ from ktui.engine.kubelet.runtime.base import (
 from ktui.engine.kubelet.security import container_security
 
 DEFAULT_TERMINATION_PATH = "/dev/termination-log"
+DEFAULT_DOMAIN = "cluster.local"
 _MAX_HOSTNAME = 63
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
@@ -46,6 +47,8 @@ class ContainerInputs:
     """Host path of each volume of the pod, by volume name."""
     sub_paths: Mapping[str, Path]
     """Resolved host path of each subPath mount, by its mountPath."""
+    hosts_file: Path
+    """The pod's /etc/hosts, mounted unless the container brings its own."""
     termination_file: Path
     node_memory: int
     seccomp_dir: Path
@@ -65,6 +68,7 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
         labels=labels.of_container(pod, container, inputs.attempt, str(inputs.termination_file)),
         mounts=[
             *(volume_mount(mount, container, inputs) for mount in container.volumeMounts or ()),
+            *_hosts_mount(container, inputs),
             Mount(
                 target=container.terminationMessagePath or DEFAULT_TERMINATION_PATH,
                 source=str(inputs.termination_file),
@@ -77,6 +81,12 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
         tty=bool(container.tty),
         stop_signal=(container.lifecycle.stopSignal if container.lifecycle else None) or "",
     )
+
+
+def _hosts_mount(container: Container, inputs: ContainerInputs) -> list[Mount]:
+    if any(mount.mountPath == "/etc/hosts" for mount in container.volumeMounts or ()):
+        return []
+    return [Mount(target="/etc/hosts", source=str(inputs.hosts_file))]
 
 
 def volume_mount(mount: VolumeMount, container: Container, inputs: ContainerInputs) -> Mount:
@@ -115,7 +125,7 @@ class ClusterDNS:
     """Where pods with `dnsPolicy: ClusterFirst` look names up."""
 
     servers: Sequence[str]
-    domain: str = "cluster.local"
+    domain: str = DEFAULT_DOMAIN
 
 
 def build_sandbox_spec(

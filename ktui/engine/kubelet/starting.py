@@ -17,6 +17,7 @@ from lightkube.models.core_v1 import Container, ContainerStatus, Pod
 from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.container_spec import (
+    DEFAULT_DOMAIN,
     ContainerInputs,
     build_container_spec,
     build_sandbox_spec,
@@ -25,6 +26,7 @@ from ktui.engine.kubelet.container_spec import (
 from ktui.engine.kubelet.context import KubeletContext
 from ktui.engine.kubelet.environment import ConfigError, container_environment
 from ktui.engine.kubelet.hooks import HookError, run_hook
+from ktui.engine.kubelet.hosts_file import hosts_file
 from ktui.engine.kubelet.images import ImagePullBackOffError
 from ktui.engine.kubelet.observed import Health, PodRuntime
 from ktui.engine.kubelet.pull_secrets import matching_auths
@@ -231,6 +233,9 @@ class PodStarter:
             file_key=file_key,
         )
         termination_file = context.termination_file(pod, container.name, attempt)
+        hosts = context.volumes.pod_dir(pods.uid(pod)) / "etc-hosts"
+        domain = context.cluster_dns.domain if context.cluster_dns else DEFAULT_DOMAIN
+        await asyncio.to_thread(_write_hosts, hosts, pod, pod_ips, domain)
         sub_paths = await asyncio.to_thread(_prepare_files, container, environment, paths, termination_file)
         return ContainerInputs(
             attempt=attempt,
@@ -238,6 +243,7 @@ class PodStarter:
             environment=environment,
             volume_paths=paths,
             sub_paths=sub_paths,
+            hosts_file=hosts,
             termination_file=termination_file,
             node_memory=context.memory_bytes,
             seccomp_dir=context.data_dir / "seccomp",
@@ -246,6 +252,15 @@ class PodStarter:
 
 def _was_pulled(error: ImageError) -> bool:
     return error.reason in ("ErrImagePull", "RegistryUnavailable")
+
+
+def _write_hosts(path: Path, pod: Pod, pod_ips: list[str], domain: str) -> None:
+    """In place: containers that run have the file mounted."""
+    host = Path("/etc/hosts")
+    text = hosts_file(pod, pod_ips, domain, host.read_text() if host.exists() else "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o644)
 
 
 def _prepare_files(

@@ -12,6 +12,7 @@ from lightkube.models.core_v1 import Pod
 
 from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.log_reader import LogFormatter
 from ktui.engine.kubelet.observed import PodRuntime
 from ktui.engine.kubelet.runtime.base import ContainerRecord, ContainerState
 
@@ -64,5 +65,4 @@ def _tail(path: Path, limit: int) -> bytes:
 def _log_tail(path: Path, limit: int) -> bytes:
     """The text of the last log lines, without the log format's time, stream and tag."""
     lines = _tail(path, limit * 4).splitlines()[-MAX_LOG_LINES:]
-    texts = [parts[3] for line in lines if len(parts := line.split(b" ", 3)) == 4]
-    return b"\n".join(texts)[-limit:] + (b"\n" if texts else b"")
+    return LogFormatter().format(b"\n".join(lines))[-limit:]
