@@ -64,6 +64,7 @@ class PodmanService:
                 stdout=log,
                 stderr=log,
                 env=self.environment,
+                cwd=self.log_path.parent,  # conmon leaves a file `oom` where it runs
                 start_new_session=True,
             )
         try:
