@@ -40,11 +40,12 @@ def resources_hash(container: Container) -> str:
 
 def of_pod(pod: Pod) -> dict[str, str]:
     metadata = pods.meta(pod)
+    grace = pods.spec(pod).terminationGracePeriodSeconds
     return {
         POD_NAME: metadata.name or "",
         POD_NAMESPACE: metadata.namespace or "",
         POD_UID: metadata.uid or "",
-        GRACE_PERIOD: str(pods.spec(pod).terminationGracePeriodSeconds or pods.DEFAULT_GRACE_SECONDS),
+        GRACE_PERIOD: str(pods.DEFAULT_GRACE_SECONDS if grace is None else grace),
     }
 
 
