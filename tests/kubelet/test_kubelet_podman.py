@@ -27,6 +27,10 @@ async def node(podman_runtime, tmp_path_factory):
     await made.start()
     yield made
     await made.stop()
+    volumes = made.kubelet.context.volumes
+    for uid in volumes.known_pods():
+        # A failed test must not leave a tmpfs mounted.
+        await volumes.tear_down(uid)
 
 
 def real(name="main", **fields):
