@@ -49,8 +49,8 @@ class BrowserScreen(Screen[None]):
     BINDING_GROUP_TITLE = "Browser"
     BINDINGS: ClassVar[list[BindingType]] = [
         # The app handles these before it forwards any further key: what is typed right after goes to the prompt.
-        Binding(_COMMAND, "open_prompt('command')", show=False, priority=True),
-        Binding(_FILTER, "open_prompt('filter')", show=False, priority=True),
+        Binding(_COMMAND, "open_prompt('command')", "Command", key_display=":", priority=True),
+        Binding(_FILTER, "open_prompt('filter')", "Filter", key_display="/", priority=True),
     ]
     registry: ClassVar = REGISTRY
 

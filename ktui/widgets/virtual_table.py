@@ -168,19 +168,23 @@ class VirtualTable(SelectableLines, can_focus=True):
         self.refresh()
 
     def shortened(self, row: Row | None) -> list[tuple[str, str]]:
-        """Names and full texts of a row's cells that the layout cut."""
+        """Names and full texts of a row's cells that the layout cut, or the terminal's edge."""
         if row is None:
             return []
         columns = self.model.columns
+        edge = round(self.scroll_x) + self.scrollable_content_region.width
         return [
-            (columns[slot.column].name, row.cells[slot.column])
+            (columns[slot.column].name, text)
             for slot in self._layout.slots
-            if columns[slot.column].live is None and cell_len(row.cells[slot.column]) > slot.width
+            if columns[slot.column].live is None
+            and (cell_len(text := row.cells[slot.column]) > slot.width or slot.start + cell_len(text) > edge)
         ]
 
     @property
     def shortens(self) -> bool:
-        """Whether the layout cuts any cell at all."""
+        """Whether any cell is cut at all."""
+        if self._layout.width > self.scrollable_content_region.width:
+            return True
         return any(slot.width < self.model.widths[slot.column] for slot in self._layout.slots)
 
     def set_placeholder(self, text: str) -> None:

@@ -264,6 +264,8 @@ async def test_sizes(cluster: TuiCluster, size: tuple[int, int]) -> None:
     )
     async with browsing(cluster, size=size, namespace="") as browser:
         await browser.says("CrashLoopBackOff")
+        await browser.says(": Command")
+        await browser.says("/ Filter")
         header = browser.text.splitlines()[2]
         assert "NAMESPACE" in header
         assert "AGE" in header
