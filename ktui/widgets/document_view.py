@@ -6,6 +6,7 @@ keeps the place, so that a view may follow an object that changes. Which lines a
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
@@ -25,11 +26,26 @@ Paint = Callable[[int, str, StyleOf], Text]
 """Styles a line, given its number and text."""
 
 _MOVE = Binding.Group("Move")
+_COMPARED = 6000
+"""Lines of two texts beyond which they aren't compared to keep the place."""
 
 
 def plain(number: int, line: str, style: StyleOf) -> Text:
     """No colours."""
     return Text(line, end="")
+
+
+def moved_lines(old: Sequence[str], new: Sequence[str]) -> Callable[[int], int]:
+    """Where each line of a text is in its next version; a line that went maps to where it was."""
+    if len(old) + len(new) > _COMPARED:
+        return lambda number: number
+    blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+
+    def moved(number: int) -> int:
+        block = max((b for b in blocks if b.a <= number), key=lambda b: b.a, default=None)
+        return number if block is None else block.b + min(number - block.a, block.size)
+
+    return moved
 
 
 class DocumentView(ScrollView, can_focus=True):
@@ -95,9 +111,11 @@ class DocumentView(ScrollView, can_focus=True):
         lines = text.splitlines()
         if lines == self.lines and (folds or {}) == self.folds:
             return
-        at = self.cursor_number
+        moved = moved_lines(self.lines, lines)
+        at = moved(self.cursor_number)
+        folded = {moved(head) for head in self.folded}
         self.lines, self.folds = lines, folds or {}
-        self.folded &= set(self.folds)
+        self.folded = folded & set(self.folds)
         self._search_again()
         self._lay_out(at)
 
