@@ -8,31 +8,17 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from http_wire import Wire
+from http_wire import Wire, served_over_tls
 
-from ktui.engine.api.authorization import MastersOnly
 from ktui.engine.api.http.front import HttpFront
 from ktui.engine.api.http.secure import Address, ListenError, SecureApi, server_names
-from ktui.engine.api.registry import default_registry
-from ktui.engine.api.server import ApiServer
-from ktui.engine.store import open_store
 from ktui.kube.clock import RealClock
 
 
 @pytest.fixture
 async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
-    store = open_store(None, clock=RealClock())
-    server = ApiServer(store, default_registry(), RealClock(), authorizer=MastersOnly())
-    await server.start()
-    front = HttpFront(server)
-    secure = SecureApi(front, tmp_path, Address("127.0.0.1", 0), RealClock())
-    await secure.start()
-    async with aiohttp.ClientSession() as session:
-        wire = Wire(secure, tmp_path, session, ssl.create_default_context())
-        wire.admin = wire.context("admin", "system:masters")
+    async with served_over_tls(tmp_path) as wire:
         yield wire
-    await front.close()
-    await store.close()
 
 
 async def test_a_master_may_everything(wire: Wire):
