@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -56,9 +57,14 @@ def _answers(path: Path) -> bool:
 
 
 def _attach(asked: Session) -> int:
+    pacing: list[asyncio.Task[None]] = []
+
     async def connect() -> Connection:
         from ktui.client.http import HttpClient
+        from ktui.engine.pacing import pace
 
+        if not pacing:
+            pacing.append(asyncio.create_task(pace(), name="pacing"))
         return Connection(
             client=HttpClient.over_unix_socket(asked.socket), context=f"attached:{asked.data_dir.name}"
         )
