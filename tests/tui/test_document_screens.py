@@ -79,7 +79,7 @@ async def test_yaml_folds_and_keeps_its_place_through_changes(cluster: TuiCluste
         await browser.pilot.press("space")
         await browser.says("nodeName: node-1")
         await browser.pilot.press("m")
-        await browser.says("fieldsType: FieldsV1")
+        await browser.says("subresource: status")
         await browser.pilot.press("c")
         assert browser.app.clipboard.startswith("apiVersion: v1\nkind: Pod")
 
