@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
-import signal
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from ktui.client.base import Client, ExecOptions, ExecSession
+from ktui.client.base import Client, ExecOptions
 from ktui.client.podsof import pods_of
+from ktui.client.terminal import raw_terminal, run_session
 from ktui.commands import options
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
-
-_READ_BYTES = 64 * 1024
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
@@ -61,68 +56,3 @@ async def _exec(client: Client, pod: str, words: tuple[str, ...], given: dict[st
     if code and not given["quiet"]:
         click.echo(f"command terminated with exit code {code}", err=True)
     return code
-
-
-@contextlib.contextmanager
-def raw_terminal() -> Iterator[None]:
-    """Every key goes to the container; the terminal is put back afterwards."""
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setraw(descriptor)
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-async def run_session(started: ExecSession, *, stdin: bool, tty: bool) -> int:
-    """Connect a session with this process's standard streams until it ends; returns its exit code."""
-    loop = asyncio.get_running_loop()
-    if tty:
-        await started.resize(*os.get_terminal_size(sys.stdout.fileno()))
-        loop.add_signal_handler(signal.SIGWINCH, lambda: loop.create_task(_resize(started)))
-    pump = loop.create_task(_pump_stdin(started)) if stdin else None
-    try:
-        async for channel, data in started:
-            stream = sys.stderr if channel == 2 else sys.stdout
-            stream.buffer.write(data)
-            stream.buffer.flush()
-        return await started.wait()
-    finally:
-        if tty:
-            loop.remove_signal_handler(signal.SIGWINCH)
-        if pump:
-            pump.cancel()
-
-
-async def _resize(started: ExecSession) -> None:
-    with contextlib.suppress(OSError):
-        await started.resize(*os.get_terminal_size(sys.stdout.fileno()))
-
-
-async def _pump_stdin(started: ExecSession) -> None:
-    loop = asyncio.get_running_loop()
-    descriptor = sys.stdin.fileno()
-    ready = asyncio.Event()
-    try:
-        loop.add_reader(descriptor, ready.set)
-    except (PermissionError, ValueError):
-        # A regular file can't be polled, and never blocks either.
-        while data := await asyncio.to_thread(os.read, descriptor, _READ_BYTES):
-            await started.send(data)
-        await started.close_stdin()
-        return
-    try:
-        while True:
-            await ready.wait()
-            ready.clear()
-            data = os.read(descriptor, _READ_BYTES)
-            if not data:
-                await started.close_stdin()
-                return
-            await started.send(data)
-    finally:
-        loop.remove_reader(descriptor)

@@ -15,16 +15,11 @@ from typing import Any
 
 from ktui.kube.kinds import MANIFEST_FILES
 from ktui.kube.manifest import Position
+from ktui.kube.manifest_file import APPROVE_PRUNE_ANNOTATION as APPROVE_PRUNE_ANNOTATION
+from ktui.kube.manifest_file import FOLDER_RECORD as FOLDER_RECORD
+from ktui.kube.manifest_file import PAUSED_ANNOTATION as PAUSED_ANNOTATION
+from ktui.kube.manifest_file import REAPPLY_ANNOTATION as REAPPLY_ANNOTATION
 from ktui.kube.resource import Object
-
-FOLDER_RECORD = "folder"
-"""The name of the record of the folder itself: whether it is there, paused, or waits for a yes before pruning."""
-PAUSED_ANNOTATION = "ktui.dev/paused"
-"""On a file's record: leave its objects alone. On the folder's: leave all alone. Any value but "false"."""
-REAPPLY_ANNOTATION = "ktui.dev/reapply-requested-at"
-"""A new value applies the file anew."""
-APPROVE_PRUNE_ANNOTATION = "ktui.dev/prune-approved"
-"""On the folder's record: the token of the deletion that waits (`status.prune.token`)."""
 
 
 class State(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ktui.screens.actions import browse, change, inspect, nodes, open_related, workloads
+from ktui.screens.actions import browse, change, inspect, nodes, open_related, outside, workloads
 from ktui.screens.actions.registry import Action, ActionContext, Registry
 
 MODULES = (
@@ -12,6 +12,7 @@ MODULES = (
     workloads,
     nodes,
     change,
+    outside,
 )
 
 REGISTRY = Registry(action for module in MODULES for action in module.ACTIONS)
