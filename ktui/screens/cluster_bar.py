@@ -6,6 +6,7 @@ from textual import work
 
 from ktui.screens.cluster_status import ClusterStatus, read_status
 from ktui.screens.live_table import Link
+from ktui.screens.manifest_files import read_records, summarize
 from ktui.screens.session import Session
 from ktui.widgets.split_line import Part, SplitLine
 
@@ -26,6 +27,7 @@ class ClusterBar(SplitLine):
         self._session = session
         self.status = ClusterStatus()
         self._link = Link.LOADING
+        self._folder = ""
 
     def on_mount(self) -> None:
         self.set_interval(_EVERY_SECONDS, self.read)
@@ -44,6 +46,8 @@ class ClusterBar(SplitLine):
         if self._session.connection is None or not self.screen.is_current:
             return
         self.status = await read_status(self._session.client, self._session.catalog)
+        records = await read_records(self._session.client, self._session.catalog)
+        self._folder = summarize(records).notice
         if self.status.namespaces:
             self._session.namespaces = list(self.status.namespaces)
         self._draw()
@@ -59,6 +63,8 @@ class ClusterBar(SplitLine):
         left += [(" ns ", "$text-muted"), (self._session.namespace or "all", "bold")]
         if connection.runtime == "sim":
             left.append(("  SIMULATION: pods run nowhere", "$text-warning bold"))
+        if self._folder:
+            left.append((f"  ! {self._folder}", "$text-warning bold"))
         self.show(left, [*self._numbers(), _LINKS[self._link]])
 
     def _numbers(self) -> list[Part]:

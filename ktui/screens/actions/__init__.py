@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ktui.screens.actions import browse, change, inspect, nodes, open_related, outside, workloads
+from ktui.screens.actions import browse, change, inspect, manifests, nodes, open_related, outside, workloads
 from ktui.screens.actions.registry import Action, ActionContext, Registry
 
 MODULES = (
     browse,
+    manifests,
     inspect,
     open_related,
     workloads,

@@ -1,0 +1,126 @@
+"""The watched folder as a person sees it: states, problems with their source, pausing, and deletions that wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_browser import browsing
+from tui_cluster import TuiCluster, until
+
+from ktui.engine.api.local import LocalClient
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import CONFIG_MAPS, MANIFEST_FILES
+from ktui.kube.resource import Object
+from ktui.screens.manifest_detail import detail_of
+from ktui.screens.manifest_files import bringer_of, excerpt, summarize
+
+
+def record(name: str, folder: Path, path: str, **status: Any) -> Object:
+    return {
+        "apiVersion": "ktui.dev/v1alpha1",
+        "kind": "ManifestFile",
+        "metadata": {"name": name},
+        "spec": {"path": path, "folder": str(folder)},
+        "status": {"state": "Synced", **status},
+    }
+
+
+async def put(cluster: TuiCluster, obj: Object) -> None:
+    syncer = LocalClient(cluster.server, "system:ktui-manifests", manager="ktui")
+    await syncer.create(MANIFEST_FILES, obj)
+
+
+async def annotations(cluster: TuiCluster, name: str) -> dict[str, str]:
+    found = await cluster.client.get(MANIFEST_FILES, name)
+    return dict(found["metadata"].get("annotations") or {})
+
+
+@pytest.fixture
+async def folder(cluster: TuiCluster, tmp_path: Path) -> Path:
+    (tmp_path / "web.yaml").write_text("kind: Pod\nspec:\n  contaners: []\n")
+    page = await cluster.client.create(
+        CONFIG_MAPS, {"metadata": {"name": "page"}, "data": {"a": "b"}}, "default"
+    )
+    problem = {
+        "line": 3,
+        "column": 3,
+        "field": "spec.contaners",
+        "message": "unknown field (did you mean containers?)",
+    }
+    brought = {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "page",
+               "uid": page["metadata"]["uid"], "digest": "x"}  # fmt: skip
+    await put(cluster, record("web-1", tmp_path, "web.yaml", state="Invalid", problems=[problem],
+                              message="web.yaml:3:3: spec.contaners: unknown field"))  # fmt: skip
+    await put(
+        cluster, record("page-1", tmp_path, "page.yaml", objects=[brought], drift=["ConfigMap page: data.a"])
+    )
+    return tmp_path
+
+
+async def test_files_their_problems_and_their_objects(cluster: TuiCluster, folder: Path) -> None:
+    async with browsing(cluster, size=(110, 30)) as browser:
+        await browser.pilot.press(":", *"mf", "enter")
+        await browser.shows("page-1", "web-1")
+        await browser.says("web.yaml invalid (:mf)")
+        await browser.pilot.press("down", "enter")
+        await browser.says("> 3 |   contaners: []")
+        await browser.says("did you mean containers?")
+        assert "    |   ^" in browser.text
+        await browser.pilot.press("escape", "up", "enter")
+        await browser.says("ConfigMap page: data.a")
+        await browser.pilot.press("slash", *"page$", "enter", "enter")
+        await until(browser.pilot, lambda: browser.screen.view.resource == CONFIG_MAPS)
+        await browser.shows("page")
+
+
+async def test_pause_reapply_and_pause_all(cluster: TuiCluster, folder: Path) -> None:
+    await put(cluster, record("folder", folder, ".", state="Watching"))
+    async with browsing(cluster, size=(110, 30), command="mf") as browser:
+        await browser.shows("folder", "page-1", "web-1")
+        await browser.pilot.press("down", "p")
+        await browser.says("Paused page.yaml")
+        assert (await annotations(cluster, "page-1"))["ktui.dev/paused"] == "true"
+        await browser.pilot.press("p")
+        await browser.says("Resumed page.yaml")
+        assert "ktui.dev/paused" not in await annotations(cluster, "page-1")
+        await browser.pilot.press("r")
+        await browser.says("Applying page-1 anew")
+        assert "ktui.dev/reapply-requested-at" in await annotations(cluster, "page-1")
+        await browser.pilot.press("P")
+        await browser.says("Paused the folder")
+
+
+async def test_a_deletion_that_waits_is_asked_about(cluster: TuiCluster, folder: Path) -> None:
+    prune = {"token": "abc123", "objects": ["ConfigMap default/page", "Deployment default/web"]}
+    await put(cluster, record("folder", folder, ".", state="AwaitingPrune", prune=prune))
+    async with browsing(cluster, size=(120, 30)) as browser:
+        await browser.says("2 deletions wait for a yes (:prune)")
+        await browser.pilot.press(":", *"mf", "enter")
+        await browser.says("Delete 2 objects?")
+        await browser.says("Deployment default/web")
+        await browser.pilot.press("n")
+        assert await annotations(cluster, "folder") == {}
+        await browser.pilot.press(":", *"prune", "enter")
+        await browser.says("Delete 2 objects?")
+        await browser.pilot.press("y")
+        await browser.says("Deleting 2 objects")
+        assert await annotations(cluster, "folder") == {"ktui.dev/prune-approved": "abc123"}
+
+
+async def test_users_may_annotate_files_and_nothing_else(cluster: TuiCluster, folder: Path) -> None:
+    with pytest.raises(StatusError, match="can only be read"):
+        await cluster.client.patch(MANIFEST_FILES, "web-1", {"spec": {"path": "other"}})
+    with pytest.raises(StatusError, match="can only be read"):
+        await cluster.client.patch(MANIFEST_FILES, "web-1", {"metadata": {"labels": {"a": "b"}}})
+
+
+def test_summaries_and_excerpts() -> None:
+    here = Path("/m")
+    files = [record("a", here, "a.yaml", state="Invalid"), record("b", here, "b.yaml", state="Failed")]
+    assert summarize(files).notice == "a.yaml and 1 more invalid (:mf)"
+    assert summarize([record("a", here, "a.yaml")]).notice == ""
+    assert bringer_of(files, "u") is None
+    assert excerpt(["one", "two", "three"], 3, 2, context=1) == ["  2 | two", "> 3 | three", "    |  ^"]
+    assert detail_of(record("a", here, "a.yaml"), []).lines[0] == "File:     /m/a.yaml"
