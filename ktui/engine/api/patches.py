@@ -90,3 +90,16 @@ def _json_patcher(patch: Any) -> Callable[[Object], Object]:
 def _rejected(why: str) -> StatusError:
     causes = [{"reason": "UnexpectedServerResponse", "message": why, "field": ""}]
     return StatusError(status(422, "Invalid", f"{_REJECTED}: {why}", {"causes": causes}))
+
+
+def only_annotates(patch_type: PatchType, patch: object) -> bool:
+    """Whether a patch can change nothing but annotations: how users ask ktui's own kinds for something."""
+    if patch_type not in (PatchType.MERGE, PatchType.STRATEGIC) or not isinstance(patch, dict):
+        return False
+    document = cast(Object, patch)
+    metadata: object = document.get("metadata")
+    return (
+        document.keys() == {"metadata"}
+        and isinstance(metadata, dict)
+        and cast(Object, metadata).keys() <= {"annotations", "resourceVersion"}
+    )

@@ -30,7 +30,7 @@ from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
-from ktui.engine.api.patches import invalid_options, patcher
+from ktui.engine.api.patches import invalid_options, only_annotates, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
@@ -228,7 +228,10 @@ class ApiServer:
         patch_type: PatchType = PatchType.MERGE,
         subresource: str = "",
     ) -> bytes:
-        declaration = await self._opened(request, "patch", resource, namespace, name, subresource)
+        annotates = not subresource and only_annotates(patch_type, patch)
+        declaration = await self._opened(
+            request, "patch", resource, namespace, name, subresource, annotates=annotates
+        )
         write = self._write(request, declaration, namespace, name, options, subresource)
         if options.force and patch_type != PatchType.APPLY:
             raise invalid_options("force", "Forbidden: may not be specified for non-apply patch")
@@ -327,14 +330,17 @@ class ApiServer:
         namespace: str = "",
         name: str = "",
         subresource: str = "",
+        *,
+        annotates: bool = False,
     ) -> Declaration:
-        """The declaration of a resource the user may do this to."""
+        """The declaration of a resource the user may do this to. Users may annotate what only ktui writes."""
         declaration = self._declaration(resource)
         access = Access(request.user, verb, declaration.resource, namespace, name, subresource)
         await self.authorizer.authorize(access)
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)
-        if declaration.read_only and verb not in ("get", "list", "watch") and not request.user.is_system:
+        reads = verb in ("get", "list", "watch")
+        if declaration.read_only and not (reads or annotates or request.user.is_system):
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
         return declaration
 
