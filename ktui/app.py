@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -111,6 +112,11 @@ class KtuiApp(App[QuitChoice]):
         self.browser = BrowserScreen(self.session)
         self.push_screen(self.browser)
         self.call_after_refresh(self.start_connection)
+
+    async def on_unmount(self) -> None:
+        if self.session.connection is not None:
+            with suppress(StatusError):
+                await self.session.connection.client.close()
 
     @work(exclusive=True, group="connect")
     async def start_connection(self) -> None:
