@@ -6,8 +6,9 @@ In: a `Request` (who), a resource, names, a body as plain data. Out: objects as 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ktui.client.base import (
     DeleteOptions,
@@ -52,6 +53,9 @@ NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease
 
 SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
 """The server's own writes."""
+
+Dialer = Callable[[int], Awaitable[tuple[object, object]]]
+"""Connects to a port."""
 
 _LIST, _WATCH, _WRITE, _DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()
 
@@ -311,6 +315,12 @@ class ApiServer:
         return await self._streams.dial(
             await self._pod(request, "create", name, namespace, "portforward"), port
         )
+
+    async def dialer(self, request: Request, name: str, namespace: str) -> Dialer:
+        """What connects to ports of a pod, for a caller who may forward to it."""
+        pod = await self._pod(request, "create", name, namespace, "portforward")
+        self._streams.check_forwards(pod)
+        return partial(self._streams.dial, pod)
 
     async def _pod(self, request: Request, verb: str, name: str, namespace: str, subresource: str) -> Object:
         declaration = await self._opened(request, verb, PODS, namespace, name, subresource)

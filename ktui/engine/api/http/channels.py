@@ -16,12 +16,14 @@ from ktui.kube.resource import Object
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
-class _Size(msgspec.Struct):
+class Size(msgspec.Struct):
+    """A terminal's size, as clients send it."""
+
     Width: int
     Height: int
 
 
-_decode_size = msgspec.json.Decoder(_Size).decode
+_decode_size = msgspec.json.Decoder(Size).decode
 
 
 async def serve_session(socket: web.WebSocketResponse, session: ExecSession) -> None:
@@ -43,7 +45,7 @@ async def _send(socket: web.WebSocketResponse, session: ExecSession) -> None:
     try:
         async for channel, data in session:
             await socket.send_bytes(bytes((channel,)) + data)
-        final = _final(await session.wait())
+        final = final_status(await session.wait())
     except StatusError as error:
         final = error.status
     except OSError as error:
@@ -67,7 +69,7 @@ async def _receive(socket: web.WebSocketResponse, session: ExecSession) -> None:
     await session.close()
 
 
-def _final(code: int) -> Object:
+def final_status(code: int) -> Object:
     """The `Status` that ends a session."""
     if code == 0:
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}

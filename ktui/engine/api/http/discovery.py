@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ktui.kube.resource import Object, Resource
+from ktui.kube.resource import GroupVersionKind, Object, Resource
 
 
 def _groups(resources: Iterable[Resource]) -> dict[str, dict[str, list[Resource]]]:
@@ -53,11 +53,35 @@ def _described(resource: Resource) -> Object:
     if resource.categories:
         described["categories"] = list(resource.categories)
     if resource.subresources:
-        described["subresources"] = [
-            {"subresource": name, "responseKind": kind, "verbs": ["get", "patch", "update"]}
-            for name in resource.subresources
-        ]
+        described["subresources"] = [_described_part(resource, name) for name in resource.subresources]
     return described
+
+
+def _described_part(resource: Resource, name: str) -> Object:
+    kind, verbs = _part(resource, name)
+    answer = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    return {"subresource": name, "responseKind": answer, "verbs": list(verbs)}
+
+
+_CHANGES = ("get", "patch", "update")
+_STREAM = ("create", "get")
+_PARTS: dict[str, tuple[GroupVersionKind | None, tuple[str, ...]]] = {
+    "attach": (GroupVersionKind("", "v1", "PodAttachOptions"), _STREAM),
+    "binding": (GroupVersionKind("", "v1", "Binding"), ("create",)),
+    "eviction": (GroupVersionKind("policy", "v1", "Eviction"), ("create",)),
+    "exec": (GroupVersionKind("", "v1", "PodExecOptions"), _STREAM),
+    "finalize": (None, ("update",)),
+    "log": (None, ("get",)),
+    "portforward": (GroupVersionKind("", "v1", "PodPortForwardOptions"), _STREAM),
+    "scale": (GroupVersionKind("autoscaling", "v1", "Scale"), _CHANGES),
+    "token": (GroupVersionKind("authentication.k8s.io", "v1", "TokenRequest"), ("create",)),
+}
+
+
+def _part(resource: Resource, name: str) -> tuple[GroupVersionKind, tuple[str, ...]]:
+    """What a subresource is made of, and what can be done to it."""
+    kind, verbs = _PARTS.get(name, (None, _CHANGES))
+    return kind or resource.gvk, verbs
 
 
 def versions() -> Object:
@@ -104,16 +128,7 @@ def resource_list(resources: Sequence[Resource], group_name: str, version: str) 
         if resource.categories:
             entry["categories"] = list(resource.categories)
         listed.append(entry)
-        listed.extend(
-            {
-                "name": f"{resource.plural}/{subresource}",
-                "singularName": "",
-                "namespaced": resource.namespaced,
-                "kind": resource.kind,
-                "verbs": ["get", "patch", "update"],
-            }
-            for subresource in resource.subresources
-        )
+        listed.extend(_listed_part(resource, name) for name in resource.subresources)
     group_version = f"{group_name}/{version}" if group_name else version
     return {
         "kind": "APIResourceList",
@@ -121,3 +136,17 @@ def resource_list(resources: Sequence[Resource], group_name: str, version: str) 
         "groupVersion": group_version,
         "resources": listed,
     }
+
+
+def _listed_part(resource: Resource, name: str) -> Object:
+    kind, verbs = _part(resource, name)
+    entry: Object = {
+        "name": f"{resource.plural}/{name}",
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": kind.kind,
+        "verbs": list(verbs),
+    }
+    if (kind.group, kind.version) != (resource.group, resource.version):
+        entry |= {"group": kind.group, "version": kind.version}
+    return entry

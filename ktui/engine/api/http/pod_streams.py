@@ -1,23 +1,31 @@
-"""A pod's streams on the wire: its log, and sessions over a WebSocket."""
+"""A pod's streams on the wire: its log, and exec, attach and port-forward over a WebSocket or SPDY/3.1."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
-from ktui.engine.api.http import queries
+from ktui.client.base import ExecOptions
+from ktui.engine.api.http import port_forward, queries, spdy, spdy_session
 from ktui.engine.api.http.answers import method_not_allowed
 from ktui.engine.api.http.channels import PROTOCOLS, serve_session
+from ktui.engine.api.http.takeover import TakenOver, asks_for, take_over
 from ktui.engine.api.http.target import Target
 from ktui.engine.api.request import Request
 from ktui.engine.api.server import ApiServer
-from ktui.kube.errors import bad_request
+from ktui.kube.errors import StatusError, bad_request, status
 from ktui.kube.kinds import PODS
 from ktui.kube.resource import Resource
 
+log = logging.getLogger(__name__)
+
 _HEARTBEAT_SECONDS = 30.0
+_HANG_UP_SECONDS = 2.0
 
 StreamHandler = Callable[[web.Request, Request, Target], Awaitable[web.StreamResponse]]
 
@@ -31,6 +39,7 @@ class PodStreamHandlers:
             "log": (self._log, ("GET",)),
             "exec": (self._exec, ("GET", "POST")),
             "attach": (self._exec, ("GET", "POST")),
+            "portforward": (self._port_forward, ("GET", "POST")),
         }
 
     def handler(self, method: str, resource: Resource, target: Target) -> StreamHandler | None:
@@ -59,6 +68,8 @@ class PodStreamHandlers:
             raise bad_request("you must specify at least 1 command for the container")
         if target.subresource == "attach" and options.command:
             raise bad_request("attach takes no command")
+        if asks_for(request, spdy.PROTOCOL):
+            return await self._exec_over_spdy(request, caller, target, options)
         session = await self._server.exec(caller, target.name, target.namespace, options)
         socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=_HEARTBEAT_SECONDS)
         if not socket.can_prepare(request):
@@ -67,3 +78,84 @@ class PodStreamHandlers:
         await socket.prepare(request)
         await serve_session(socket, session)
         return socket
+
+    async def _exec_over_spdy(
+        self, request: web.Request, caller: Request, target: Target, options: ExecOptions
+    ) -> web.StreamResponse:
+        protocol = _chosen(request, spdy_session.PROTOCOLS)
+        session = await self._server.exec(caller, target.name, target.namespace, options)
+
+        async def serve(connection: spdy.Connection) -> None:
+            await spdy_session.serve_spdy_session(connection, session, options)
+
+        return await _over_spdy(request, protocol, serve)
+
+    async def _port_forward(
+        self, request: web.Request, caller: Request, target: Target
+    ) -> web.StreamResponse:
+        pod = f"{target.namespace}/{target.name}"
+        if asks_for(request, spdy.PROTOCOL):
+            protocol = _chosen(request, (port_forward.PROTOCOL,))
+            dial = await self._server.dialer(caller, target.name, target.namespace)
+
+            async def serve(connection: spdy.Connection) -> None:
+                await port_forward.serve_port_forward(connection, pod, dial)
+
+            return await _over_spdy(request, protocol, serve)
+        dial = await self._server.dialer(caller, target.name, target.namespace)
+        socket = web.WebSocketResponse(protocols=(port_forward.TUNNEL,), heartbeat=_HEARTBEAT_SECONDS)
+        ready = socket.can_prepare(request)
+        if not ready or ready.protocol != port_forward.TUNNEL:
+            raise bad_request("Upgrade request required")
+        await socket.prepare(request)
+        connection = spdy.Connection(socket.send_bytes)
+        await _served(connection, _messages(socket), port_forward.serve_port_forward(connection, pod, dial))
+        await socket.close()
+        return socket
+
+
+def _chosen(request: web.Request, known: tuple[str, ...]) -> str:
+    offered = request.headers.getall(spdy_session.VERSION_HEADER, [])
+    protocol = spdy.chosen(offered, known)
+    if protocol is None:
+        raise StatusError(
+            status(
+                403,
+                "Forbidden",
+                f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server supports {list(known)}",
+            )
+        )
+    return protocol
+
+
+async def _over_spdy(
+    request: web.Request, protocol: str, serve: Callable[[spdy.Connection], Coroutine[Any, Any, None]]
+) -> web.StreamResponse:
+    """Switch to SPDY and serve until one side ends it."""
+    raw = take_over(request, spdy.PROTOCOL, {spdy_session.VERSION_HEADER: protocol})
+    connection = spdy.Connection(raw.send)
+    await _served(connection, raw.chunks(), serve(connection))
+    return TakenOver()
+
+
+async def _served(
+    connection: spdy.Connection, chunks: AsyncIterator[bytes], serving: Coroutine[Any, Any, None]
+) -> None:
+    """Read the connection while it is served. After the last answer the client gets time to hang up."""
+    reading = asyncio.create_task(connection.run(chunks))
+    try:
+        await serving
+        await connection.goodbye()
+        await asyncio.wait((reading,), timeout=_HANG_UP_SECONDS)
+    except* ConnectionError as gone:
+        log.debug("the client of a stream has gone: %s", gone)
+    finally:
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await reading
+
+
+async def _messages(socket: web.WebSocketResponse) -> AsyncIterator[bytes]:
+    async for message in socket:
+        if message.type is WSMsgType.BINARY:
+            yield message.data

@@ -51,12 +51,16 @@ class PodStreams:
 
     async def dial(self, pod: Object, port: int) -> tuple[object, object]:
         """A connection to a port of a running pod."""
+        self.check_forwards(pod)
+        return await self._agent(pod).dial(pod, port)
+
+    def check_forwards(self, pod: Object) -> None:
+        """Refuse a pod that is not running."""
         if not _node_of(pod):
             raise bad_request(f"pod {_name(pod)} does not have a host assigned")
         phase = section(pod, "status").get("phase")
         if phase != "Running":
             raise bad_request(f"unable to forward port because pod is not running. Current status={phase}")
-        return await self._agent(pod).dial(pod, port)
 
     def _agent(self, pod: Object) -> NodeAgent:
         node = _node_of(pod)
