@@ -20,10 +20,11 @@ from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
 from ktui.engine.api.authn.identity import ADMIN
-from ktui.engine.api.authorization import MastersOnly
 from ktui.engine.api.http.front import HttpFront
 from ktui.engine.api.http.secure import Address, SecureApi
 from ktui.engine.api.local import LocalClient
+from ktui.engine.api.rbac.authorizer import Rbac
+from ktui.engine.api.rbac.bootstrap import ensure_default_roles
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
@@ -117,8 +118,9 @@ class Engine:
         log.info("engine is ready")
 
     async def _serve(self, store: Store) -> ApiServer:
-        server = self._server = ApiServer(store, default_registry(), self._clock, authorizer=MastersOnly())
+        server = self._server = ApiServer(store, default_registry(), self._clock, authorizer=Rbac(store))
         await server.start()
+        await ensure_default_roles(server)
         front = HttpFront(server)
         await front.listen(self.options.socket)
         self._closers.append(front.close)

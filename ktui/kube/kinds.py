@@ -25,6 +25,14 @@ PRIORITY_CLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, "priorityclass", ("pc",)
 )
 
+_RBAC = "rbac.authorization.k8s.io"
+CLUSTER_ROLE_BINDINGS = Resource(
+    _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False, "clusterrolebinding"
+)
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False, "clusterrole")
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding", True, "rolebinding")
+ROLES = Resource(_RBAC, "v1", "roles", "Role", True, "role")
+
 MANIFEST_FILES = Resource(
     "ktui.dev", "v1alpha1", "manifestfiles", "ManifestFile", False, "manifestfile", ("mf",)
 )

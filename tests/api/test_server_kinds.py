@@ -34,6 +34,7 @@ TEMPLATE: Object = {
     },
 }
 WORKLOAD: Object = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
+RULE: Object = {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}
 BODIES: dict[str, Object] = {
     "configmaps": {"data": {"a": "b"}},
     "secrets": {"stringData": {"a": "b"}},
@@ -46,10 +47,16 @@ BODIES: dict[str, Object] = {
     "deployments.apps": {"spec": WORKLOAD},
     "replicasets.apps": {"spec": WORKLOAD},
     "leases.coordination.k8s.io": {"spec": {"holderIdentity": "me", "leaseDurationSeconds": 40}},
+    "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "ClusterRole", "name": "view"}},
+    "clusterroles.rbac.authorization.k8s.io": {"rules": [RULE]},
+    "rolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "Role", "name": "reader"}},
+    "roles.rbac.authorization.k8s.io": {"rules": [RULE]},
     "manifestfiles.ktui.dev": {},
     "schedulingdecisions.ktui.dev": {},
 }
-STORED = [d.resource for d in default_registry() if d.resource.key != "bindings"]
+STORED = [
+    d.resource for d in default_registry() if d.resource.key != "bindings" and d.resource.verbs != ("create",)
+]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ authorization and admission, and put warnings into it that the rim hands to the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +20,8 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], hash=False)
+    """What the authenticator knows beyond that (the pod a token was made for)."""
 
     @property
     def is_system(self) -> bool:
@@ -54,6 +57,8 @@ class Access:
     namespace: str
     name: str
     subresource: str = ""
+    field_selector: str = ""
+    """Of a list, watch or deletecollection: some users may read only what it selects."""
 
 
 class Authorizer(Protocol):

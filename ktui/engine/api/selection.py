@@ -12,6 +12,17 @@ from ktui.engine.store.base import Key
 from ktui.kube.errors import bad_request
 from ktui.kube.selector import FieldSelector, Selector, SelectorError
 
+
+def selected(field_selector: str, field: str) -> str:
+    """The one value a field selector asks of a field; empty if it asks no such thing or can't be read."""
+    if field not in field_selector:
+        return ""
+    try:
+        return FieldSelector.parse(field_selector).exact(field) or ""
+    except SelectorError:
+        return ""
+
+
 _KEY_FIELDS = ("metadata.name", "metadata.namespace")
 
 

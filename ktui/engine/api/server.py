@@ -35,6 +35,7 @@ from ktui.engine.api.patches import invalid_options, only_annotates, patcher
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
+from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.partial import PARTIAL
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
@@ -127,9 +128,10 @@ class ApiServer:
     async def list(
         self, request: Request, resource: Resource, namespace: str = "", options: ListOptions = _LIST
     ) -> ObjectList:
-        return await self._listed(
-            await self._opened(request, "list", resource, namespace), namespace, options
+        declaration = await self._opened(
+            request, "list", resource, namespace, field_selector=options.field_selector
         )
+        return await self._listed(declaration, namespace, options)
 
     async def _listed(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
         if declaration.resource.group == metrics.GROUP:
@@ -152,7 +154,8 @@ class ApiServer:
         include_object: IncludeObject = "Metadata",
     ) -> Object:
         """A `Table` of an object or a list."""
-        declaration = await self._opened(request, "get" if name else "list", resource, namespace, name)
+        verb, selector = ("get", "") if name else ("list", options.field_selector)
+        declaration = await self._opened(request, verb, resource, namespace, name, field_selector=selector)
         now = self.clock.now()
         if name:
             objects = [await self._got(declaration, namespace, name)]
@@ -172,7 +175,9 @@ class ApiServer:
         include_object: IncludeObject = "Metadata",
     ) -> AsyncGenerator[Batches]:
         """Changes in batches; `table` renders each as a `Table` with one row."""
-        declaration = await self._opened(request, "watch", resource, namespace)
+        declaration = await self._opened(
+            request, "watch", resource, namespace, field_selector=options.field_selector
+        )
 
         def row(data: bytes) -> bytes:
             return printing.printed_row(declaration, data, self.clock.now(), include_object)
@@ -244,6 +249,8 @@ class ApiServer:
                 raise invalid_options("fieldManager", "Required value: is required for apply patch")
             if subresource == "scale":
                 return await self._subresources.apply_scale(write, patch)
+            if not subresource and self._store.get(write.key) is None:
+                await self._opened(request, "create", resource, namespace, name)
             return await self._writer.apply(write, patch)
         if subresource == "scale":
             return await self._subresources.scale(write, patcher(patch_type, patch, SCALE_DEFINITION))
@@ -289,7 +296,9 @@ class ApiServer:
         options: DeleteOptions = _DELETE,
         list_options: ListOptions = _LIST,
     ) -> Sequence[bytes]:
-        declaration = await self._opened(request, "deletecollection", resource, namespace)
+        declaration = await self._opened(
+            request, "deletecollection", resource, namespace, field_selector=list_options.field_selector
+        )
         return await self._deleter.delete_collection(request, declaration, namespace, options, list_options)
 
     # Streams
@@ -341,11 +350,15 @@ class ApiServer:
         name: str = "",
         subresource: str = "",
         *,
+        field_selector: str = "",
         annotates: bool = False,
     ) -> Declaration:
         """The declaration of a resource the user may do this to. Users may annotate what only ktui writes."""
         declaration = self._declaration(resource)
-        access = Access(request.user, verb, declaration.resource, namespace, name, subresource)
+        name = name or selected(field_selector, "metadata.name")
+        access = Access(
+            request.user, verb, declaration.resource, namespace, name, subresource, field_selector
+        )
         await self.authorizer.authorize(access)
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)

@@ -110,6 +110,11 @@ class Store(Protocol):
         """The oldest revision a watch or a historical read can start from."""
         ...
 
+    def changed(self, resource: str) -> int:
+        """The revision of the newest change of a resource since the store was opened; 0 for none. What is
+        computed from all of a resource's objects is good as long as this stays."""
+        ...
+
     def get(self, key: Key, *, revision: int | None = None) -> Entry | None:
         """The object now, or as it was at a past revision (CompactedError, FutureRevisionError)."""
         ...

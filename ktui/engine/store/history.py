@@ -29,9 +29,10 @@ class HistoryLimits:
 
 
 class ResourceLog:
-    """One resource's changes in order; `lost` is the revision of the last one that was forgotten."""
+    """One resource's changes in order: `newest` is the last one's revision, `lost` the last forgotten one's."""
 
     def __init__(self) -> None:
+        self.newest = 0
         self.lost = 0
         self.arrived = asyncio.Event()
         self._changes: list[Change] = []
@@ -39,6 +40,7 @@ class ResourceLog:
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
+        self.newest = change.revision
 
     def forget_first(self) -> None:
         self.lost = self._changes[self._start].revision

@@ -103,6 +103,9 @@ class JournaledStore(Store):
     def oldest_revision(self) -> int:
         return self._history.oldest
 
+    def changed(self, resource: str) -> int:
+        return self._history.log(resource).newest
+
     def get(self, key: Key, *, revision: int | None = None) -> Entry | None:
         current = self.database.objects(key.resource).documents.get(key)
         if revision is None or (current is not None and current.revision <= revision <= self._revision):

@@ -17,6 +17,7 @@ from ktui.engine.api.resources import (
     nodes,
     pods,
     priorityclasses,
+    rbac,
     replicasets,
     secrets,
     serviceaccounts,
@@ -36,6 +37,7 @@ _MODULES = (
     replicasets,
     leases,
     priorityclasses,
+    rbac,
     ktui_dev,
 )
 

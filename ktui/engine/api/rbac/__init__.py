@@ -1,0 +1,1 @@
+"""Authorization by roles: rules, who holds them, the defaults of a cluster, and what guards them."""

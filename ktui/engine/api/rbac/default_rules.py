@@ -1,0 +1,26 @@
+"""The short way to write rules down: verbs, groups and resources in one string each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ktui.kube.resource import Object
+
+READ: Final = "get list watch"
+WRITE: Final = "create delete deletecollection patch update"
+READ_WRITE: Final = "create delete deletecollection get list patch update watch"
+
+
+def rule(verbs: str, groups: str, resources: str, *names: str) -> Object:
+    """A PolicyRule: verbs and resources are separated by spaces, groups by commas ("" is the core group)."""
+    made: Object = {
+        "verbs": verbs.split(),
+        "apiGroups": groups.split(","),
+        "resources": resources.split(),
+    }
+    return {**made, "resourceNames": list(names)} if names else made
+
+
+def urls(verbs: str, *paths: str) -> Object:
+    """A PolicyRule on paths that are no resource's."""
+    return {"verbs": verbs.split(), "nonResourceURLs": list(paths)}
