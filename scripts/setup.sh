@@ -39,6 +39,8 @@ as_root() {
 install_debian_packages() {
     missing=""
     wanted_packages="$runtime_packages $python_packages $test_packages"
+    # Any kubectl will do for the tests; Debian's is old.
+    command -v kubectl >/dev/null || wanted_packages="$wanted_packages kubernetes-client"
     if [ "$with_bench" = yes ] || [ ! -d /run/systemd/system ]; then
         wanted_packages="$wanted_packages $bench_packages"
     fi
@@ -55,7 +57,7 @@ install_debian_packages() {
 
 check_other_system() {
     missing=""
-    for program in podman conmon nft ip busybox tmux; do
+    for program in podman conmon nft ip busybox tmux kubectl; do
         PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $program"
     done
     command -v runc >/dev/null || command -v crun >/dev/null || missing="$missing crun"
