@@ -19,6 +19,17 @@ CONTROLLER_REVISIONS = Resource(
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, "deployment", ("deploy",), ("all",))
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, "replicaset", ("rs",), ("all",))
 
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    False,
+    "customresourcedefinition",
+    ("crd", "crds"),
+    ("api-extensions",),
+)
+
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 
 PRIORITY_CLASSES = Resource(

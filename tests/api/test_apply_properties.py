@@ -73,7 +73,7 @@ def complete(config: Object) -> Object:
 
 
 def managing(manager: str) -> Managing:
-    return Managing(manager, DEFINITION, "v1", True)
+    return Managing(manager, SHAPE, "v1", True)
 
 
 def without_managers(obj: Object) -> Object:

@@ -18,7 +18,8 @@ def decoded(request: Request, declaration: Declaration, obj: Object, field_valid
     Raises 400 with every value of a wrong type, and for unknown fields when `field_validation` is Strict;
     Warn puts those into the request's warnings.
     """
-    report = validate_schema(declaration.schema, obj)
+    custom = declaration.custom
+    report = custom.decode(obj) if custom else validate_schema(declaration.schema, obj)
     if report.causes:
         raise _refused(declaration, "; ".join(cause.message for cause in report.causes), report)
     if report.unknown_fields and field_validation == "Strict":
@@ -42,7 +43,7 @@ def _refused(declaration: Declaration, problem: str, report: SchemaReport) -> St
     causes = [cause.to_object() for cause in report.causes] + [
         {
             "reason": "FieldValueInvalid",
-            "message": error + did_you_mean(declaration.schema, path),
+            "message": error + (did_you_mean(declaration.schema, path) if declaration.schema else ""),
             "field": path,
         }
         for path, error in zip(report.unknown_fields, report.strict_errors, strict=True)

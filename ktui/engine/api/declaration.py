@@ -12,10 +12,13 @@ from datetime import datetime
 from typing import TypeAlias
 
 from ktui.client.base import DeleteOptions
+from ktui.engine.api.patching.shape import Shape, shape_of
+from ktui.engine.api.schema import Definition
+from ktui.engine.api.validation.structure import SchemaReport
 from ktui.kube.errors import Cause
 from ktui.kube.resource import Object, Resource
 
-Cell: TypeAlias = str | int | bool | None
+Cell: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,27 @@ class Scale:
     spec_replicas: str = ".spec.replicas"
     status_replicas: str = ".status.replicas"
     label_selector: str = ".spec.selector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custom:
+    """What a CustomResourceDefinition says of a version of its kind, in place of Kubernetes' OpenAPI."""
+
+    decode: Callable[[Object], SchemaReport]
+    """Prune unknown fields."""
+    shape: Shape
+    """How objects merge."""
+    openapi: Definition
+    """The structural schema as it was declared."""
+    stored_version: str
+    from_storage: Callable[[bytes], bytes] | None
+    """A stored object as this version has it; None: it is stored so."""
+    validate_status: Callable[[Object, Object], list[Cause]]
+    """(new, old): the schema's rules on an update of status."""
+    warning: str = ""
+    """Told to everyone who uses a deprecated version."""
+    is_terminating: bool = False
+    """The definition is being deleted: no more objects are made."""
 
 
 def _unchanged(obj: Object) -> Object:
@@ -91,3 +115,24 @@ class Declaration:
     """A delete without propagation policy orphans dependents (only legacy kinds)."""
     read_only: bool = False
     """Kinds of group ktui.dev that only the engine writes."""
+    prepare_delete: Callable[[Object], Object] = _unchanged
+    """What a delete does to an object before it is marked: finalizers that have to be worked off."""
+    custom: Custom | None = None
+    """Of kinds declared by a CustomResourceDefinition, which have no `schema`."""
+
+    @property
+    def shape(self) -> Shape:
+        """How objects of this kind merge."""
+        return self.custom.shape if self.custom else shape_of(self.schema)
+
+    def shown(self, data: bytes) -> bytes:
+        """A stored object as this version of its kind has it."""
+        if self.custom is None or self.custom.from_storage is None:
+            return data
+        return self.custom.from_storage(data)
+
+    def stored(self, obj: Object) -> Object:
+        """An object of this version as it is stored."""
+        if self.custom is None or self.custom.stored_version == self.resource.version:
+            return obj
+        return {**obj, "apiVersion": f"{self.resource.group}/{self.custom.stored_version}"}

@@ -64,7 +64,7 @@ class Deleter:
         """The object as it lingers on; None: remove it now."""
         if declaration.resource.key == NAMESPACES.key:
             return self._marked_namespace(old, options)
-        held = _with_policy(declaration, old, options)
+        held = _with_policy(declaration, declaration.prepare_delete(old), options)
         grace = self._grace(declaration, old, options)
         if grace is None:
             if declaration.grace_period:
@@ -120,7 +120,8 @@ class Deleter:
         if marked is not None:
             if options.dry_run:
                 return encode(marked)
-            return (await self._store.write(entry.key, marked, expected=entry.revision)).data
+            kept = declaration.stored(marked)
+            return declaration.shown((await self._store.write(entry.key, kept, expected=entry.revision)).data)
         if not options.dry_run:
             await self._store.delete(entry.key, expected=entry.revision)
         resource = declaration.resource

@@ -154,13 +154,15 @@ def _quoted(value: Any) -> str:
 
 def next_generation(declaration: Declaration, new: Object, old: Object) -> Object:
     """Counts up when something outside metadata and status has changed."""
-    if not declaration.has_generation or not _changed(new, old):
+    if not declaration.has_generation or not _changed(declaration, new, old):
         return new
     return with_metadata(new, generation=int(metadata_of(old).get("generation") or 0) + 1)
 
 
-def _changed(new: Object, old: Object) -> bool:
-    outside = (new.keys() | old.keys()) - {"metadata", "status", "apiVersion", "kind"}
+def _changed(declaration: Declaration, new: Object, old: Object) -> bool:
+    outside = (new.keys() | old.keys()) - {"metadata", "apiVersion", "kind"}
+    if declaration.has_status:
+        outside -= {"status"}
     return any(new.get(field) != old.get(field) for field in outside)
 
 

@@ -35,6 +35,18 @@ def patcher(patch_type: PatchType, patch: Any, definition: str) -> Callable[[Obj
             )
 
 
+def unsupported_patch(accepted: Sequence[PatchType]) -> StatusError:
+    """415 for a patch of a content type the kind does not take."""
+    listed = ", ".join(accepted)
+    return StatusError(
+        status(
+            415,
+            "UnsupportedMediaType",
+            f"the body of the request was in an unknown format - accepted media types include: {listed}",
+        )
+    )
+
+
 def invalid_options(field: str, message: str) -> StatusError:
     """422 for options that don't fit the kind of patch."""
     reason = "FieldValueRequired" if message.startswith("Required") else "FieldValueForbidden"

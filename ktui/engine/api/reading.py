@@ -40,7 +40,7 @@ class Reader:
         entry = self._store.get(Key(resource.key, namespace, name))
         if entry is None:
             raise not_found(resource, name)
-        return entry
+        return shown(declaration, entry)
 
     async def list(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
         """The selected objects in key order."""
@@ -61,13 +61,15 @@ class Reader:
         limit = options.limit or None
         after = position.after if position else None
         if selection.name is not None and (namespace or not declaration.resource.namespaced):
-            return self._single(Key(resource, namespace, selection.name), selection, revision)
+            return self._single(declaration, Key(resource, namespace, selection.name), selection, revision)
         found: list[Entry] = []
         page = self._page(resource, namespace, _want(selection, limit), after, revision, position)
         at = page.revision
         while True:
             for start in range(0, len(page.entries), _SLICE):
                 part = page.entries[start : start + _SLICE]
+                if declaration.custom is not None:
+                    part = [shown(declaration, entry) for entry in part]
                 found += (
                     part if selection.everything else [e for e in part if selection.matches(e.key, e.data)]
                 )
@@ -83,13 +85,14 @@ class Reader:
         return cut, at, continue_token(cut[-1].key, at), remaining
 
     def _single(
-        self, key: Key, selection: Selection, revision: int | None
+        self, declaration: Declaration, key: Key, selection: Selection, revision: int | None
     ) -> tuple[Sequence[Entry], int, str, None]:
         at = self._store.revision if revision is None else revision
         try:
             entry = self._store.get(key, revision=revision)
         except CompactedError as error:
             raise expired("The resourceVersion for the provided list is too old.") from error
+        entry = shown(declaration, entry) if entry is not None else None
         found = [entry] if entry is not None and selection.matches(entry.key, entry.data) else []
         return found, at, "", None
 
@@ -123,6 +126,12 @@ class Reader:
             raise expired("The resourceVersion for the provided list is too old.") from error
         except FutureRevisionError as error:
             raise too_large(error.revision, error.current) from error
+
+
+def shown(declaration: Declaration, entry: Entry) -> Entry:
+    """A stored entry as the declared version has it."""
+    data = declaration.shown(entry.data)
+    return entry if data is entry.data else Entry(entry.key, entry.revision, data)
 
 
 def _want(selection: Selection, limit: int | None) -> int | None:

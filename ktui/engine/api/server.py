@@ -6,6 +6,7 @@ In: a `Request` (who), a resource, names, a body as plain data. Out: objects as 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -26,12 +27,14 @@ from ktui.engine.api import metrics, printing
 from ktui.engine.api.admission.chain import Admission
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
+from ktui.engine.api.checks import warn
+from ktui.engine.api.crd.controller import CustomResources, being_deleted
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
-from ktui.engine.api.patches import invalid_options, only_annotates, patcher
+from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
@@ -84,19 +87,27 @@ class ApiServer:
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)
         self._streams = PodStreams()
+        self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self._metrics = metrics.Metrics(self._streams.agents, self.clock)
 
     # Life
 
     async def start(self) -> None:
-        """Make what a cluster begins with."""
+        """Serve the kinds that are defined, and make what a cluster begins with."""
+        await self._custom.load()
         for name in NAMESPACES_AT_START:
             if self._store.get(Key(NAMESPACES.key, "", name)) is None:
                 await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
 
     async def run(self) -> None:
-        """What the server does on its own, until cancelled: forget events after an hour."""
-        await keep_swept(self._store, self.clock)
+        """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keep_swept(self._store, self.clock), name="events sweep")
+            group.create_task(self._custom.run(), name="custom resources")
+
+    async def _delete_all(self, declaration: Declaration) -> None:
+        """Delete every object of a kind."""
+        await self._deleter.delete_collection(SERVER, declaration, "", DeleteOptions(), ListOptions())
 
     def register_node(self, name: str, agent: NodeAgent) -> None:
         """From now on `agent` answers for the pods of node `name`."""
@@ -206,6 +217,8 @@ class ApiServer:
             return await self._subresources.evict(write, body)
         if subresource:
             raise _not_served()
+        if declaration.custom is not None and declaration.custom.is_terminating:
+            raise being_deleted(resource)
         return await self._writer.create(write, body)
 
     async def update(
@@ -254,6 +267,8 @@ class ApiServer:
             return await self._writer.apply(write, patch)
         if subresource == "scale":
             return await self._subresources.scale(write, patcher(patch_type, patch, SCALE_DEFINITION))
+        if declaration.custom is not None and patch_type == PatchType.STRATEGIC:
+            raise unsupported_patch((PatchType.JSON, PatchType.MERGE, PatchType.APPLY))
         change = patcher(patch_type, patch, declaration.schema)
         return await self._writer.patch(write, change)
 
@@ -365,6 +380,8 @@ class ApiServer:
         reads = verb in ("get", "list", "watch")
         if declaration.read_only and not (reads or annotates or request.user.is_system):
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
+        if declaration.custom is not None and declaration.custom.warning:
+            warn(request, [declaration.custom.warning])
         return declaration
 
 

@@ -92,7 +92,7 @@ class Watches:
                 async for changes in batches:
                     if changes is None:
                         yield [_bookmark(declaration, follower.revision, {})]
-                    elif events := _events(changes, selection, render):
+                    elif events := _events(_shown(declaration, changes), selection, render):
                         yield events
         finally:
             await follower.close()
@@ -171,6 +171,22 @@ class _Follower:
 
 async def _awaited(work: Any) -> Any:
     return await work
+
+
+def _shown(declaration: Declaration, changes: Sequence[Change]) -> Sequence[Change]:
+    """The changes with objects as the declared version has them."""
+    if declaration.custom is None or declaration.custom.from_storage is None:
+        return changes
+    return [
+        Change(
+            change.type,
+            change.key,
+            change.revision,
+            declaration.shown(change.data),
+            declaration.shown(change.previous) if change.previous is not None else None,
+        )
+        for change in changes
+    ]
 
 
 def _events(changes: Sequence[Change], selection: Selection, render: Render | None) -> list[WatchEvent]:

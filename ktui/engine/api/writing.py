@@ -74,7 +74,7 @@ class Write:
         declaration = self.declaration
         return Managing(
             self.request.field_manager(self.options.field_manager),
-            declaration.schema,
+            declaration.shape,
             declaration.resource.api_version,
             declaration.has_status,
             self.subresource,
@@ -141,7 +141,8 @@ class Writer:
             key = Key(declaration.resource.key, write.namespace, name)
             try:
                 if not write.options.dry_run:
-                    return (await self._store.write(key, stored, expected=0)).data
+                    entry = await self._store.write(key, declaration.stored(stored), expected=0)
+                    return declaration.shown(entry.data)
                 if self._store.get(key) is None:
                     return encode(stored)
             except RevisionConflictError:
@@ -250,6 +251,8 @@ class Writer:
             return list(dict.fromkeys(found))
         if (declaration.resource.key, write.subresource) in PARTIAL:
             return declaration.validate_create(obj)
+        if declaration.custom is not None and write.subresource == "status":
+            return declaration.custom.validate_status(obj, old)
         return []
 
     async def _replace(self, write: Write, entry: Entry, old: Object, new: Object, *, tracked: bool) -> bytes:
@@ -260,7 +263,7 @@ class Writer:
         if write.follows_main_rules:
             obj = declaration.prepare_update(declaration.default(obj), old)
         elif write.subresource == "status":
-            obj = declaration.prepare_status(obj, old)
+            obj = declaration.prepare_status(declaration.default(obj) if declaration.custom else obj, old)
         elif prepare := PARTIAL.get((declaration.resource.key, write.subresource)):
             obj = prepare(declaration.default(obj), old)
         if not tracked:
@@ -276,8 +279,10 @@ class Writer:
         if write.options.dry_run:
             return encode(obj)
         if is_finished(obj):
-            return (await self._store.delete(entry.key, expected=entry.revision, obj=obj)).data
-        return (await self._store.write(entry.key, obj, expected=entry.revision)).data
+            gone = await self._store.delete(entry.key, expected=entry.revision, obj=declaration.stored(obj))
+            return declaration.shown(gone.data)
+        written = await self._store.write(entry.key, declaration.stored(obj), expected=entry.revision)
+        return declaration.shown(written.data)
 
 
 def _same_but_for_times(new: Object, old: Object) -> bool:

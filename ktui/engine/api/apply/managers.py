@@ -16,7 +16,7 @@ from ktui.engine.api.apply.fieldset import FieldSet, difference, intersection, p
 from ktui.engine.api.apply.merging import merged, pruned
 from ktui.engine.api.apply.ownership import ListItemError, claimed, compared, held
 from ktui.engine.api.documents import metadata_of
-from ktui.engine.api.patching.shape import shape_of
+from ktui.engine.api.patching.shape import Shape
 from ktui.kube.clock import Clock, rfc3339
 from ktui.kube.errors import Cause, StatusError, apply_conflict, bad_request
 from ktui.kube.resource import Object
@@ -47,7 +47,7 @@ class Managing:
     """Whose write it is: the manager, through which subresource, of which kind."""
 
     manager: str
-    definition: str
+    shape: Shape
     api_version: str
     has_status: bool
     subresource: str = ""
@@ -69,7 +69,7 @@ class Managers:
 
     def created(self, managing: Managing, obj: Object) -> Object:
         """The first owner of all there is."""
-        shape = shape_of(managing.definition)
+        shape = managing.shape
         try:
             fields = held(shape, _owned(managing, obj), there=True)
         except ListItemError:
@@ -92,7 +92,7 @@ class Managers:
             return _managed(new, [])
         try:
             changed, removed = compared(
-                shape_of(managing.definition),
+                managing.shape,
                 _owned(managing, old, everything=True),
                 _owned(managing, new, everything=True),
             )
@@ -116,7 +116,7 @@ class Managers:
 
     def applied(self, managing: Managing, live: Object | None, config: Object, *, force: bool) -> Object:
         """The live object (None: none yet) with a configuration applied, not yet defaulted."""
-        shape = shape_of(managing.definition)
+        shape = managing.shape
         mine = self._identity(managing, "Apply")
         wanted = _owned(managing, config)
         try:
@@ -151,7 +151,7 @@ class Managers:
         if entries := _known(live):
             return entries
         whole = replace(managing, manager=BEFORE_FIRST_APPLY, subresource="")
-        fields = held(shape_of(managing.definition), _owned(whole, live), there=True)
+        fields = held(managing.shape, _owned(whole, live), there=True)
         return [] if fields is None else self._with([], whole, "Update", fields)
 
     def _identity(self, managing: Managing, operation: Operation) -> tuple[str, str, str, str]:

@@ -9,6 +9,7 @@ from ktui.engine.api.resources import (
     bindings,
     configmaps,
     controllerrevisions,
+    customresourcedefinitions,
     deployments,
     events,
     ktui_dev,
@@ -38,6 +39,7 @@ _MODULES = (
     leases,
     priorityclasses,
     rbac,
+    customresourcedefinitions,
     ktui_dev,
 )
 

@@ -20,7 +20,9 @@ def scale_of(obj: Object, scale: Scale) -> Object:
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Object = {"replicas": _at(obj, scale.status_replicas) or 0}
     selector = _at(obj, scale.label_selector)
-    if selector is not None:
+    if isinstance(selector, str):
+        status["selector"] = selector
+    elif selector is not None:
         status["selector"] = str(
             Selector.of(selector) if _is_set_based(selector) else Selector.of_labels(selector)
         )

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: kinds that are declared at run time, and what their structural schemas ask for."""

@@ -1,0 +1,111 @@
+"""CEL, the expression language of Kubernetes' rules: a library's interpreter with Kubernetes' own functions.
+
+The library is loaded when the first expression is compiled (it takes a moment, and most clusters need none)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from ktui.engine.api.crd.cel_functions import FUNCTIONS
+from ktui.kube.clock import parse_time
+from ktui.kube.resource import Object
+
+Program: TypeAlias = Callable[[Object], Any]
+
+_LONGEST: Final = 5 * 1024
+_RESERVED: Final = frozenset(
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
+)
+
+
+class CelError(ValueError):
+    """An expression that can't be read or evaluated."""
+
+
+@lru_cache(maxsize=1024)
+def compiled(expression: str) -> Program:
+    """An expression as a function of its variables; raises CelError if it can't be read."""
+    import cel
+
+    if len(expression) > _LONGEST:
+        raise CelError(f"expression is longer than {_LONGEST} characters")
+    try:
+        program = cel.compile(expression)
+    except ValueError as error:
+        raise CelError(
+            f"compilation failed: {str(error).removeprefix('Failed to parse expression ')}"
+        ) from error
+
+    def evaluate(variables: Object) -> Any:
+        context = cel.Context(variables=variables, functions=dict(FUNCTIONS))
+        try:
+            return program.execute(context)
+        except Exception as error:
+            raise CelError(_worded(error)) from error
+
+    return evaluate
+
+
+def _worded(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no such key: {error.args[0]}"
+    return str(error).partition(". Check that")[0]
+
+
+def optional(value: Any) -> Any:
+    """An `optional` of CEL; None is `optional.none()`."""
+    import cel
+
+    return cel.OptionalValue.none() if value is None else cel.OptionalValue.of(value)
+
+
+@lru_cache(maxsize=4096)
+def escaped(name: str) -> str:
+    """A field's name as CEL can spell it."""
+    if name in _RESERVED:
+        return f"__{name}__"
+    for text, spelled in (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")):
+        name = name.replace(text, spelled) if text == "__" or "__underscores__" not in spelled else name
+    return name
+
+
+def formatted(text: str, name: str) -> Any:
+    """A string of a format as the value CEL has for it."""
+    if name in ("date-time", "datetime", "date"):
+        return parse_time(text if "T" in text else f"{text}T00:00:00Z")
+    if name == "duration":
+        return _duration(text)
+    return text
+
+
+def _duration(text: str) -> Any:
+    seconds = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+    parts = re.findall(r"([\d.]+)(ns|us|µs|μs|ms|s|m|h)", text)
+    total = sum(float(number) * seconds[unit] for number, unit in parts)
+    return timedelta(seconds=-total if text.startswith("-") else total)
