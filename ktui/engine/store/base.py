@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from ktui.kube.resource import Object
 
 
@@ -25,8 +27,7 @@ class Key(NamedTuple):
         return "/".join(part for part in self if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An object at a revision: its JSON with `metadata.resourceVersion` == `revision`."""
 
     key: Key
@@ -34,8 +35,7 @@ class Entry:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One write as watchers see it. A DELETED change carries the last state, stamped with its own revision."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]

@@ -14,17 +14,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import NamedTuple
+
+import msgspec
 
 from ktui.engine.store import records
 from ktui.engine.store.base import Change, Entry, StoreError
 from ktui.engine.store.files import Files
 from ktui.engine.store.journal import Journal
-from ktui.engine.store.records import Record
+from ktui.engine.store.pace import DiskPace
 
 
-@dataclass(slots=True, eq=False)
-class Staged:
+class Staged(msgspec.Struct, eq=False):
     """A write with its revision, not yet durable; `waiter` is told how it went."""
 
     change: Change
@@ -63,7 +65,7 @@ class Flight:
 
 
 class JournalThread:
-    """Runs commits in order, in the one thread that touches the journal.
+    """Runs commits in order, in the thread that touches the journal, and quick ones where they are asked for.
 
     Both ways go through an eventfd: waking a thread and a loop that way takes a third of what a lock and
     `call_soon_threadsafe` take, and a lone writer waits for little else but that and the disk.
@@ -73,6 +75,7 @@ class JournalThread:
         self._files = files
         self._folder = folder
         self._journal = journal
+        self._pace = DiskPace()
         self._jobs: deque[Flight | None] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self.finished = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -91,6 +94,17 @@ class JournalThread:
         flight = Flight(batch, time, encode_batch(batch, time), rotate_at)
         self._jobs.append(flight)
         os.eventfd_write(self._wake, 1)
+        return flight
+
+    def commit_here(self, batch: Sequence[Staged], time: int) -> Flight | None:
+        """Make a batch durable before returning, or None when that may take too long. No flight may be out:
+        then the thread sleeps and the journal can be used from here."""
+        if not self._pace.is_quick:
+            return None
+        flight = Flight(batch, time, encode_batch(batch, time), None)
+        if not self._journal.has_room(len(flight.lines)):
+            return None
+        self._fly(flight)
         return flight
 
     def landed(self) -> None:
@@ -118,16 +132,21 @@ class JournalThread:
                 flight = self._jobs.popleft()
                 if flight is None:
                     return
-                try:
-                    flight.outcome = self._commit(flight)
-                except Exception as error:
-                    flight.outcome = error
+                self._fly(flight)
                 os.eventfd_write(self.finished, 1)
+
+    def _fly(self, flight: Flight) -> None:
+        try:
+            flight.outcome = self._commit(flight)
+        except Exception as error:
+            flight.outcome = error
 
     def _commit(self, flight: Flight) -> Committed:
         size = len(flight.lines)
         if size:
+            start = perf_counter()
             self._journal.append(flight.lines)
+            self._pace.took(perf_counter() - start)
         if flight.rotate_at is None:
             return Committed(size, rotated=False)
         try:
@@ -148,9 +167,4 @@ class JournalThread:
 def encode_batch(batch: Sequence[Staged], time: int) -> bytes:
     """The batch as journal lines."""
     first = batch[0].change.revision if batch else 0
-    return b"".join(
-        [
-            records.encode(Record(c.revision, first, time, c.type[0], *c.key, c.data))
-            for c in [staged.change for staged in batch]
-        ]
-    )
+    return b"".join([records.encode_change(staged.change, first, time) for staged in batch])

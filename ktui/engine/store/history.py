@@ -85,10 +85,10 @@ class History:
 
     def append(self, change: Change, time: float) -> None:
         """Remember a change made at `time` (seconds since the epoch)."""
-        self.log(change.key.resource).append(change)
+        (self._logs.get(change.key.resource) or self.log(change.key.resource)).append(change)
         self._order.append((time, change))
         self._size += len(change.data)
-        while len(self._order) > self._limits.changes or self._size > self._limits.size:
+        while self._size > self._limits.size or len(self._order) > self._limits.changes:
             self._forget()
 
     def expire(self, now: float) -> None:

@@ -61,6 +61,10 @@ class Journal:
         journal._cut()
         return journal
 
+    def has_room(self, length: int) -> bool:
+        """Whether an append of so many bytes is one write and nothing else."""
+        return self._clean and self.size + length <= self._allocated
+
     def append(self, data: bytes) -> None:
         """Make `data` durable, or raise OSError with the file as it was."""
         self.mend()

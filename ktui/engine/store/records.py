@@ -12,6 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
+from ktui.engine.store.base import Change
+
 HEADER = "H"
 STATE = "S"
 END = "E"
@@ -40,11 +42,24 @@ class Record(NamedTuple):
 
 def encode(record: Record) -> bytes:
     """Spell a record as a line, newline included."""
-    revision, batch, time, op, resource, namespace, name, data = record
-    if "%" in name or not (resource + namespace + name).isprintable() or "%" in resource + namespace:
+    return _line(*record)
+
+
+def encode_change(change: Change, batch: int, time: int) -> bytes:
+    """Spell a change as a line of the group commit that began with revision `batch`."""
+    resource, namespace, name = change.key
+    return _line(change.revision, batch, time, change.type[0], resource, namespace, name, change.data)
+
+
+def _line(
+    revision: int, batch: int, time: int, op: str, resource: str, namespace: str, name: str, data: bytes
+) -> bytes:
+    key = resource + namespace + name
+    if "%" in key or not key.isprintable():
         resource, namespace, name = (part.translate(_ESCAPES) for part in (resource, namespace, name))
     head = f"{revision}\t{batch}\t{time}\t{op}\t{resource}\t{namespace}\t{name}\t".encode()
-    return b"%08x\t%b%b\n" % (crc32(b"\n", crc32(data, crc32(head))), head, data)
+    body = b"%b%b\n" % (head, data)
+    return b"%08x\t%b" % (crc32(body), body)
 
 
 def decode(line: bytes) -> Record:

@@ -217,17 +217,19 @@ class JournaledStore(Store):
             return self.database.objects(key.resource).documents.get(key), True
         return staged.latest, False
 
-    async def _durable(self, key: Key, obj: Object, current: Entry | None, *, deleted: bool = False) -> Entry:
+    def _durable(
+        self, key: Key, obj: Object, current: Entry | None, *, deleted: bool = False
+    ) -> asyncio.Future[Entry]:
+        """Stage a write; the future is done when it is durable."""
         loop = self._attach()
         waiter: asyncio.Future[Entry] = loop.create_future()
-        staged = self._stage(key, obj, current, waiter, deleted=deleted)
+        self._stage(key, obj, current, waiter, deleted=deleted)
         if self._journal is None:
             self._launch()
-            return staged.entry
-        if len(self._gathered) == 1 and self._flight is None:
+        elif len(self._gathered) == 1 and self._flight is None:
             # Not at once: others that are ready to write in this turn of the loop go along.
-            loop.call_soon(self._launch)
-        return await waiter
+            loop.call_soon(self._launch_gathered)
+        return waiter
 
     def _stage(
         self,
@@ -267,6 +269,21 @@ class JournaledStore(Store):
             if staged.error is not None:
                 raise staged.error
 
+    def _launch_gathered(self) -> None:
+        """Send what this turn of the loop has gathered; a lone write needs no thread when the disk is quick."""
+        assert self._journal is not None
+        assert self._compactor is not None
+        if len(self._gathered) != 1 or self._flight is not None or self._rotate or self._compactor.due:
+            self._launch()
+            return
+        flight = self._journal.commit_here(self._gathered, self._milliseconds())
+        if flight is None or flight.outcome is None:
+            self._launch()
+            return
+        self._gathered = []
+        self._launched = flight.batch[-1].change.revision
+        self._conclude(flight, flight.outcome)
+
     def _launch(self) -> None:
         """Send what has gathered to the journal, unless a batch is on its way."""
         if self._flight is not None or not (self._gathered or self._rotate):
@@ -302,12 +319,15 @@ class JournaledStore(Store):
         if flight is None or flight.outcome is None:
             return
         self._flight = None
-        if isinstance(flight.outcome, BaseException):
-            self._undo([*flight.batch, *self._gathered], flight.outcome)
+        self._conclude(flight, flight.outcome)
+
+    def _conclude(self, flight: Flight, outcome: Committed | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self._undo([*flight.batch, *self._gathered], outcome)
         else:
             self._launch()
             self._show(flight.batch, flight.time)
-            self._after_commit(flight.outcome)
+            self._after_commit(outcome)
         self._settled.set()
         self._settled.clear()
         self._launch()
