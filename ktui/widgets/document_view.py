@@ -42,7 +42,7 @@ def moved_lines(old: Sequence[str], new: Sequence[str]) -> Callable[[int], int]:
     blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
 
     def moved(number: int) -> int:
-        block = max((b for b in blocks if b.a <= number), key=lambda b: b.a, default=None)
+        block = max((b for b in blocks if b.size and b.a <= number), key=lambda b: b.a, default=None)
         return number if block is None else block.b + min(number - block.a, block.size)
 
     return moved

@@ -61,9 +61,12 @@ class _Segment:
         self.sources.extend(array("H", (source,)) * len(lines))
         self.size = at
 
-    def read(self, start: int, stop: int) -> list[bytes]:
+    def block(self, start: int, stop: int) -> bytes:
         low, high = self.ends[start], self.ends[stop]
-        return os.pread(self.file.fileno(), high - low, low)[:-1].split(b"\n") if high > low else []
+        return os.pread(self.file.fileno(), high - low, low)
+
+    def read(self, start: int, stop: int) -> list[bytes]:
+        return self.block(start, stop)[:-1].split(b"\n") if stop > start else []
 
     def close(self) -> None:
         self.file.close()
@@ -125,6 +128,11 @@ class LogBuffer:
         for segment, low, high in self._ranges(start, stop):
             lines += segment.read(low, high)
         return lines
+
+    def blocks(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        """The same lines as whole blocks of bytes, each with its first line's number."""
+        for segment, low, high in self._ranges(start, stop):
+            yield segment.first + low, segment.block(low, high)
 
     def sources(self, start: int, stop: int) -> array[int]:
         """The sources of the same lines."""

@@ -75,11 +75,28 @@ class LogMatches:
         """Look at so many more lines; True while some are left."""
         start = max(self._next, self._buffer.first)
         stop = min(start + lines, self._buffer.end)
-        matches, inverse, notes = self.query.matches, self.query.inverse, self._notes
         found: list[int] = []
-        for number, raw in enumerate(self._buffer.read(start, stop), start):
+        for first, block in self._buffer.blocks(start, stop):
+            if not self._is_hopeless(block):
+                found += self._matching(first, block[:-1].split(b"\n"))
+        self.numbers.extend(found)
+        self._next = stop
+        self._forget_dropped()
+        return stop < self._buffer.end
+
+    def _is_hopeless(self, block: bytes) -> bool:
+        """Whether no line of a block can match: told by one look at it all."""
+        query = self.query
+        if not query.literal or query.inverse or b"\x1b" in block or (self._notes and NOTE in block):
+            return False
+        return query.literal not in (block.lower() if query.ignores_case else block)
+
+    def _matching(self, first: int, lines: list[bytes]) -> list[int]:
+        matches, inverse = self.query.matches, self.query.inverse
+        found: list[int] = []
+        for number, raw in enumerate(lines, first):
             if raw.startswith(NOTE):
-                if notes:
+                if self._notes:
                     found.append(number)
                 continue
             text = raw[text_start(raw) :]
@@ -87,10 +104,7 @@ class LogMatches:
                 text = _ESCAPE.sub(b"", text)
             if matches(text) is not inverse:
                 found.append(number)
-        self.numbers.extend(found)
-        self._next = stop
-        self._forget_dropped()
-        return stop < self._buffer.end
+        return found
 
     def after(self, number: int) -> int | None:
         """The first match behind a line."""

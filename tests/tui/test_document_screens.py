@@ -40,6 +40,7 @@ async def test_describe_follows_the_object_and_its_events(cluster: TuiCluster) -
         await browser.pilot.press("d")
         await browser.says("Describe pod/web")
         await browser.says("node-1")
+        assert browser.text.splitlines()[1].split() == ["Name:", "web"]
         await cluster.client.create(EVENTS, event_about(pod, "it is here now", cluster.ago(5)), "default")
         await browser.says("it is here now")
         await cluster.client.patch(PODS, "web", {"metadata": {"labels": {"tier": "front"}}}, "default")
