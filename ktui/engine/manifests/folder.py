@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - its stop_event is loosely typed
+from watchfiles import Change, awatch  # pyright: ignore[reportUnknownVariableType] - its stop_event is loosely typed
 
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.manifest import MAX_BYTES
@@ -131,8 +131,11 @@ class Folder:
     async def _notify(self, paths: frozenset[Path], changed: asyncio.Event, stop: asyncio.Event) -> None:
         """Pass on what happens in `paths`, until there are others to watch or the system refuses."""
         try:
-            async for _ in awatch(*paths, watch_filter=None, step=10, debounce=50, stop_event=stop):
+            async for events in awatch(*paths, watch_filter=None, step=10, debounce=50, stop_event=stop):
                 changed.set()
+                # A folder made again at once may get the same inode: only the event tells.
+                if any(change is Change.deleted and Path(path) in paths for change, path in events):
+                    return
                 if await asyncio.to_thread(self._watched_directories) != paths:
                     return
         except FileNotFoundError:

@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ktui.client.base import Client
+from ktui.client.informer import Delta, Informer
 from ktui.engine.manifests.apply import Refused
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.objects import Objects
@@ -25,6 +26,7 @@ from ktui.engine.manifests.sources import GONE_AFTER_SECONDS, Sources
 from ktui.engine.manifests.verdict import judge
 from ktui.kube.clock import Clock, RealClock, rfc3339
 from ktui.kube.errors import StatusError
+from ktui.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from ktui.kube.manifest import Document
 from ktui.kube.resource import Object
 
@@ -32,7 +34,6 @@ log = logging.getLogger(__name__)
 
 _KINDS_SECONDS = 5.0
 _PRUNE_RETRY_SECONDS = 5.0
-_CRD = "CustomResourceDefinition"
 
 
 class _Reading(NamedTuple):
@@ -69,6 +70,10 @@ class Syncer:
         self._kinds = KindIndex(())
         self._kinds_at = float("-inf")
         self._has_unknown_kinds = False
+        self._definitions: Informer[dict[str, Any]] = Informer(
+            client, CUSTOM_RESOURCE_DEFINITIONS, dict[str, Any], clock=self._clock
+        )
+        self._definitions.add_handler(self._on_definition)
 
     async def run(self) -> None:
         """Sync until cancelled."""
@@ -77,6 +82,7 @@ class Syncer:
             await self._records.wait_synced()
             group.create_task(self._objects.run(), name="manifest drift")
             group.create_task(self._folder.watch(self._wake), name="manifest folder")
+            group.create_task(self._definitions.run(), name="manifest kinds")
             while True:
                 self._wake.clear()
                 try:
@@ -85,6 +91,11 @@ class Syncer:
                     log.warning("manifests: a pass failed: %s", error)
                     due = self._clock.monotonic() + 1.0
                 await self._wait(due)
+
+    def _on_definition(self, delta: Delta[dict[str, Any]]) -> None:
+        """Kinds come and go with their definitions: what waits for one is tried at once."""
+        self._kinds_at = float("-inf")
+        self._wake.set()
 
     async def _wait(self, due: float | None) -> None:
         if due is None:
@@ -119,7 +130,8 @@ class Syncer:
 
     async def _refresh_kinds(self, now: float) -> None:
         self._has_unknown_kinds = any(self._kinds.find(obj) is None for obj in self._kinds_asked_for())
-        if self._has_unknown_kinds and now - self._kinds_at >= _KINDS_SECONDS:
+        is_stale = self._kinds_at == float("-inf")
+        if is_stale or (self._has_unknown_kinds and now - self._kinds_at >= _KINDS_SECONDS):
             self._kinds = KindIndex(await self._client.resources())
             self._kinds_at = now
 
@@ -170,8 +182,6 @@ class Syncer:
             coming.setdefault(item.path, []).append(Brought(item.identity, item.resource.api_version))
         await self._records.announce(coming)
         await self._objects.apply(due)
-        if any(item.identity.kind == _CRD for item in due):
-            self._kinds_at = float("-inf")
 
     async def _prune(self, wanted: Sequence[Wanted], problems: Mapping[str, Sequence[Problem]]) -> None:
         now = self._clock.monotonic()
