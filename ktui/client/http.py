@@ -7,8 +7,8 @@ a watch is whatever arrived in one read.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +31,8 @@ from ktui.client.base import (
 )
 from ktui.client.discovery import read_discovery
 from ktui.client.streams import ChannelSession
-from ktui.kube.errors import StatusError, status
+from ktui.kube.errors import StatusError, bad_request, status
+from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object, ObjectKey, Resource
 
 _LIST_OPTIONS = ListOptions()
@@ -155,9 +156,10 @@ class HttpClient:
             params=rest.watch_query(options),
             headers={"Accept": rest.TABLE if table else rest.JSON},
         )
-        async with request as response:
-            await _raise_for_status(response)
-            yield _batches(response, table)
+        with _connection_errors():
+            async with request as response:
+                await _raise_for_status(response)
+                yield _batches(response, table)
 
     async def table(
         self,
@@ -229,6 +231,8 @@ class HttpClient:
         *,
         options: DeleteOptions = _DELETE_OPTIONS,
     ) -> Object:
+        if not name:
+            raise bad_request("resource name may not be empty")  # it would be the whole collection
         path = rest.path_of(resource, namespace, name)
         return _decode(await self._call("DELETE", path, rest.delete_body(options)))
 
@@ -251,14 +255,15 @@ class HttpClient:
     async def logs(
         self, pod: str, namespace: str, *, options: LogOptions = _LOG_OPTIONS
     ) -> AsyncGenerator[AsyncIterator[bytes]]:
-        url = f"{self._base_url}/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        async with self._session.get(url, params=rest.log_query(options)) as response:
-            await _raise_for_status(response)
-            yield _whole_lines(response)
+        url = f"{self._base_url}{rest.path_of(PODS, namespace, pod, 'log')}"
+        with _connection_errors():
+            async with self._session.get(url, params=rest.log_query(options)) as response:
+                await _raise_for_status(response)
+                yield _whole_lines(response)
 
     async def exec(self, pod: str, namespace: str, *, options: ExecOptions) -> ExecSession:
         verb = "exec" if options.command else "attach"
-        url = f"{self._base_url}/api/v1/namespaces/{namespace}/pods/{pod}/{verb}"
+        url = f"{self._base_url}{rest.path_of(PODS, namespace, pod, verb)}"
         try:
             socket = await self._session.ws_connect(
                 url, params=rest.exec_query(options), protocols=_CHANNEL_PROTOCOLS, max_msg_size=0
@@ -285,16 +290,28 @@ class HttpClient:
         sent = {"Accept": rest.JSON, **(headers or {})}
         if body is not None:
             sent.setdefault("Content-Type", rest.JSON)
-        async with self._session.request(
-            method,
-            self._base_url + path,
-            params=query,
-            headers=sent,
-            data=None if body is None else msgspec.json.encode(body),
-            timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS),
-        ) as response:
-            await _raise_for_status(response)
-            return await response.read()
+        with _connection_errors():
+            async with self._session.request(
+                method,
+                self._base_url + path,
+                params=query,
+                headers=sent,
+                data=None if body is None else msgspec.json.encode(body),
+                timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS),
+            ) as response:
+                await _raise_for_status(response)
+                return await response.read()
+
+
+@contextmanager
+def _connection_errors() -> Generator[None]:
+    """aiohttp's failures of the connection as the OSError that callers expect."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        if isinstance(error, OSError):
+            raise
+        raise ConnectionError(f"the connection to the API broke: {error}") from error
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
@@ -328,7 +345,8 @@ async def _batches(response: aiohttp.ClientResponse, table: bool) -> AsyncGenera
             batch = [_event(line, table) for line in lines if line]
             if batch:
                 yield batch
-    except aiohttp.ClientPayloadError:
+    except (aiohttp.ClientPayloadError, msgspec.DecodeError):
+        # It broke off, maybe in the middle of a line: the caller watches on from the last whole event.
         return
 
 

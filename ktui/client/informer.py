@@ -24,6 +24,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = (0.05, 0.2, 1.0, 5.0)
+_SHORT_WATCH_SECONDS = 1.0
+"""A watch that ended sooner and brought nothing is not opened again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Informer(Generic[T]):
                 if not error.is_expired:
                     failures += 1
                     log.warning("informer %s: %s", self.resource, error)
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, msgspec.DecodeError) as error:
                 failures += 1
                 log.warning("informer %s: %s", self.resource, error)
             if failures:
@@ -166,6 +168,7 @@ class Informer(Generic[T]):
                 field_selector=self._field_selector,
                 resource_version=version,
             )
+            before, started = version, self._clock.monotonic()
             async with self._client.watch(self.resource, self._namespace, options=options) as batches:
                 async for batch in batches:
                     for event in batch:
@@ -173,6 +176,8 @@ class Informer(Generic[T]):
                             continue
                         self._store(event.key, None if event.type == "DELETED" else self._decode(event.raw))
                     version = _last_version(batch, version)
+            if version == before and self._clock.monotonic() - started < _SHORT_WATCH_SECONDS:
+                await self._clock.sleep(_SHORT_WATCH_SECONDS)
 
     def _store(self, key: ObjectKey, obj: T | None) -> None:
         old = self._objects.get(key)

@@ -6,7 +6,10 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from ktui.client.base import DeleteOptions, ExecOptions, ListOptions, LogOptions, WatchOptions, WriteOptions
+from ktui.kube.errors import bad_request
 from ktui.kube.resource import Object, Resource
 
 JSON = "application/json"
@@ -17,11 +20,22 @@ Query = dict[str, str]
 
 
 def path_of(resource: Resource, namespace: str = "", name: str = "", subresource: str = "") -> str:
-    """`/apis/apps/v1/namespaces/default/deployments/web/scale`; parts are DNS names and need no quoting."""
+    """`/apis/apps/v1/namespaces/default/deployments/web/scale`; a name that would lead elsewhere is refused."""
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
     if resource.namespaced and namespace:
-        base += f"/namespaces/{namespace}"
-    return "/".join(part for part in (f"{base}/{resource.plural}", name, subresource) if part)
+        base += f"/namespaces/{segment(namespace)}"
+    named = segment(name) if name else ""
+    return "/".join(part for part in (f"{base}/{resource.plural}", named, subresource) if part)
+
+
+def segment(name: str) -> str:
+    """A name as a part of a path, quoted; raises StatusError for one that can't be."""
+    if name in (".", ".."):
+        raise bad_request(f"invalid resource name \"{name}\": may not be '{name}'")
+    for char in "/%":
+        if char in name:
+            raise bad_request(f"invalid resource name \"{name}\": may not contain '{char}'")
+    return quote(name, safe=":")
 
 
 def _given(**parameters: str | int | bool | None) -> Query:

@@ -37,7 +37,7 @@ async def _describe(client: Client, words: tuple[str, ...], given: dict[str, Any
         if not target.names:
             found = (await client.list(target.resource, place, options=selection)).items
         for obj in found:
-            texts.append(await describe(client, target.resource, obj, now=RealClock().now()))
+            texts.append(await describe(client, target.resource, obj, now=RealClock().now().astimezone()))
     if not texts:
         where = f" in {namespace} namespace." if namespace else ""
         click.echo(f"No resources found{where}", err=True)

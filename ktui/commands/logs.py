@@ -64,9 +64,12 @@ class _Logs:
             for pod, name in streams:
                 await self._print(pod, name)
             return
-        async with asyncio.TaskGroup() as group:
-            for pod, name in streams:
-                group.create_task(self._print(pod, name))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for pod, name in streams:
+                    group.create_task(self._print(pod, name))
+        except* Exception as failures:
+            raise failures.exceptions[0] from None
 
     async def _pods(self, target: str | None) -> list[Object]:
         namespace = self._given["namespace"]

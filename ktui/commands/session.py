@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import tempfile
@@ -64,8 +65,10 @@ class Session:
             raise self.not_running()
         try:
             return asyncio.run(connected())
-        except (ConnectionRefusedError, FileNotFoundError):
-            raise self.not_running() from None
+        except OSError as error:
+            if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+                raise self.not_running() from None
+            raise
 
     def not_running(self) -> UserError:
         return UserError(

@@ -82,6 +82,8 @@ def _contents(filenames: Sequence[str], recursive: bool) -> Iterator[tuple[str, 
         if filename == "-":
             yield "<stdin>", sys.stdin.buffer.read()
             continue
+        if filename.startswith(("http://", "https://")):
+            raise UserError(f"manifests are not fetched: download {filename} first and name the file")
         path = Path(filename)
         if path.is_dir():
             walk = path.rglob("*") if recursive else path.iterdir()

@@ -70,6 +70,8 @@ class ResourceIndex:
                 found.setdefault(self.find(kind)[0], []).append(name)
             return [Target(resource, tuple(names)) for resource, names in found.items()]
         kinds, names = words[0].split(","), tuple(words[1:])
+        if not all(names):
+            raise UserError("resource name may not be empty")
         resources = _unique(resource for kind in kinds if kind for resource in self.find(kind))
         if len(resources) > 1 and names:
             raise UserError("names go with one resource type only")

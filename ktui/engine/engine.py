@@ -46,6 +46,8 @@ RuntimeName = Literal["podman", "sim"]
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
+_CLOSE_SECONDS = 15.0
+"""Most that each thing opened at the start gets to close: stopping is bounded whatever hangs."""
 _GRACE_SECONDS = 10.0
 """Most that a container gets to end when everything is stopped."""
 
@@ -110,8 +112,8 @@ class Engine:
         log.info("engine starts on %s with runtime %s", options.data_dir, options.runtime)
         server = await self._serve(store)
         self._runtime = _make_runtime(options)
-        info = self.runtime_info = await self._runtime.start()
         self._closers.append(self._runtime.close)
+        info = self.runtime_info = await self._runtime.start()
         kubelet = self._start_parts(server, self._runtime, info)
         async with asyncio.timeout(_READY_SECONDS):
             await kubelet.ready.wait()
@@ -196,7 +198,8 @@ class Engine:
         closers, self._closers = self._closers, []
         for close in reversed(closers):
             try:
-                await close()
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await close()
             except Exception:
                 log.exception("closing failed")
 
