@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from ktui.screens.actions import browse, change, inspect, manifests, nodes, open_related, outside, workloads
+from ktui.screens.actions import (
+    browse,
+    change,
+    events,
+    inspect,
+    manifests,
+    nodes,
+    open_related,
+    outside,
+    workloads,
+)
 from ktui.screens.actions.registry import Action, ActionContext, Registry
 
 MODULES = (
@@ -10,6 +20,7 @@ MODULES = (
     manifests,
     inspect,
     open_related,
+    events,
     workloads,
     nodes,
     change,
