@@ -85,12 +85,12 @@ async def settle(turns: int = 50) -> None:
 
 def rfc3339(moment: datetime) -> str:
     """Kubernetes' `Time`: RFC 3339 in UTC with whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat("T", "seconds") + "Z"
 
 
 def rfc3339_micro(moment: datetime) -> str:
     """Kubernetes' `MicroTime`: RFC 3339 in UTC with microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat("T", "microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:

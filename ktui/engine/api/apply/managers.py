@@ -17,6 +17,7 @@ from ktui.engine.api.apply.merging import merged, pruned
 from ktui.engine.api.apply.ownership import ListItemError, claimed, compared, held
 from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.patching.shape import Shape
+from ktui.engine.api.seen import Seen
 from ktui.kube.clock import Clock, rfc3339
 from ktui.kube.errors import Cause, StatusError, apply_conflict, bad_request
 from ktui.kube.resource import Object
@@ -71,7 +72,7 @@ class Managers:
         """The first owner of all there is."""
         shape = managing.shape
         try:
-            fields = held(shape, _owned(managing, obj), there=True)
+            fields = _held(shape, _owned(managing, obj))
         except ListItemError:
             return obj
         entries = _asked(obj) or []
@@ -155,7 +156,7 @@ class Managers:
         return [] if fields is None else self._with([], whole, "Update", fields)
 
     def _identity(self, managing: Managing, operation: Operation) -> tuple[str, str, str, str]:
-        return self._entry(managing, operation, {}).identity
+        return Entry(managing.manager, operation, managing.api_version, managing.subresource, "", {}).identity
 
     def _entry(self, managing: Managing, operation: Operation, fields: FieldSet) -> Entry:
         now = rfc3339(self._clock.now())
@@ -166,6 +167,25 @@ class Managers:
     ) -> list[Entry]:
         entry = self._entry(managing, operation, fields)
         return [*(other for other in entries if other.identity != entry.identity), entry]
+
+
+_specs: Final = Seen[FieldSet]()
+"""The fields of specs."""
+
+
+def _held(shape: Shape, owned: Object) -> FieldSet | None:
+    """All that a new object holds; that of a spec is the same for all replicas."""
+    spec: Any = owned.get("spec")
+    if not isinstance(spec, dict) or shape.child("spec").kind != "struct":
+        return held(shape, owned, there=True)
+    form = _specs.form(spec, shape)
+    known = _specs.get(form)
+    if known is None:
+        known = held(shape, {"spec": spec}, there=True) or {}
+        _specs.keep(form, known)
+    rest = {name: value for name, value in owned.items() if name != "spec"}
+    fields = {**(held(shape, rest, there=True) or {}), **known}
+    return {step: fields[step] for name in owned if (step := f"f:{name}") in fields} or None
 
 
 def _owned(managing: Managing, obj: Object, *, everything: bool = False) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ktui.engine.api.seen import Seen
 from ktui.engine.api.validation.compute import check_overhead, check_pod_resources
 from ktui.engine.api.validation.containers import Surroundings, check_containers
 from ktui.engine.api.validation.dns import check_dns, check_host_names
@@ -36,8 +37,23 @@ _PREEMPTION: Final = ("PreemptLowerPriority", "Never")
 _CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 
 
+_sound: Final = Seen[bool]()
+"""Specs without an error."""
+
+
 def check_pod_spec(spec: Object, path: str, *, is_pod: bool, pod_name: str = "") -> list[Cause]:
     """Every error of a pod spec."""
+    claiming = any("ephemeral" in volume for volume in items(spec, "volumes"))
+    form = _sound.form(spec, is_pod, pod_name if claiming else "")
+    if _sound.get(form):
+        return []
+    causes = _errors(spec, path, is_pod=is_pod, pod_name=pod_name)
+    if not causes:
+        _sound.keep(form, True)
+    return causes
+
+
+def _errors(spec: Object, path: str, *, is_pod: bool, pod_name: str) -> list[Cause]:
     causes: list[Cause] = []
     grace = spec.get("terminationGracePeriodSeconds")
     if grace is None:

@@ -177,12 +177,13 @@ def _deferred(name: str) -> _Check:
     special = _SPECIAL.get(name)
     if special is not None:
         return special
-    built: list[_Check] = []
+    built: _Check | None = None
 
     def check(value: Any) -> list[_Finding] | None:
-        if not built:
-            built.append(_definition(name))
-        return built[0](value)
+        nonlocal built
+        if built is None:
+            built = _definition(name)
+        return built(value)
 
     return check
 
