@@ -7,6 +7,7 @@ registry. What can be done is in `ktui.screens.actions`; what rows look like in 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -20,8 +21,16 @@ from ktui.kube.kinds import PODS
 from ktui.screens.actions import REGISTRY
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.browser_model import BrowserModel
+from ktui.screens.catalog import Catalog
 from ktui.screens.cluster_bar import ClusterBar
-from ktui.screens.command_line import CommandError, Goto, complete_command, parse_command
+from ktui.screens.command_line import (
+    CommandError,
+    Goto,
+    Run,
+    UnknownKindError,
+    complete_command,
+    parse_command,
+)
 from ktui.screens.crumbs import crumbs_of, namespace_keys
 from ktui.screens.feed import Feed
 from ktui.screens.live_table import Link
@@ -253,10 +262,28 @@ class BrowserScreen(Screen[None]):
     def command(self, text: str) -> None:
         """Do what a `:` line says."""
         try:
-            parsed = parse_command(text, self.session.catalog, self.registry)
+            self.follow(parse_command(text, self.session.catalog, self.registry))
+        except UnknownKindError:
+            self.look_up(text)
         except CommandError as error:
-            self.notify(str(error), title="No such command", severity="warning", markup=False)
-            return
+            self.refuse(error)
+
+    def refuse(self, error: CommandError) -> None:
+        self.notify(str(error), title="No such command", severity="warning", markup=False)
+
+    @work(exclusive=True, group="discovery")
+    async def look_up(self, text: str) -> None:
+        """Do a command on a kind that may have come since the cluster was asked what it serves."""
+        if self.session.connection is not None:
+            with suppress(StatusError, OSError, TimeoutError):
+                self.session.catalog = Catalog(await self.session.connection.client.resources())
+        try:
+            self.follow(parse_command(text, self.session.catalog, self.registry))
+        except CommandError as error:
+            self.refuse(error)
+
+    def follow(self, parsed: Goto | Run) -> None:
+        """Do what was typed."""
         if not isinstance(parsed, Goto):
             self.run_action_of_registry(parsed.action, parsed.argument)
             return

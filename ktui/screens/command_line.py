@@ -37,6 +37,10 @@ class CommandError(ValueError):
     """Not a command; the message says what to type instead."""
 
 
+class UnknownKindError(CommandError):
+    """The first word is neither a command nor a kind the catalog has."""
+
+
 def parse_command(text: str, catalog: Catalog, registry: Registry) -> Goto | Run:
     """Read a command as typed, without its colon."""
     words = text.strip().lstrip(":").split()
@@ -51,7 +55,7 @@ def parse_command(text: str, catalog: Catalog, registry: Registry) -> Goto | Run
         known = [*(r.plural for r in catalog.resources), *registry.command_names()]
         close = difflib.get_close_matches(word.lower(), known, 1)
         hint = f" Did you mean {close[0]}?" if close else " :help lists what there is."
-        raise CommandError(f"the cluster has no kind and ktui no command {word!r}.{hint}")
+        raise UnknownKindError(f"the cluster has no kind and ktui no command {word!r}.{hint}")
     namespace: str | None = None
     for position, part in enumerate(rest):
         if part.startswith("/") or (part.startswith("-") and part.lower() not in {*_ALL, "-n"}):

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from crd_world import CrdWorld, definition, resource, version, widget
 
 from ktui.client.base import ListOptions, PatchType, WatchOptions, WriteOptions
+from ktui.engine.api.openapi.documents import Documents
 from ktui.kube.clock import settle
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS
@@ -280,3 +282,14 @@ async def test_a_flood_of_definitions_is_followed(world):
     async with asyncio.timeout(5):
         while (await world.client.list(CRDS)).items:
             await settle(50)
+
+
+async def test_published_in_openapi(world):
+    await world.define()
+    documents = Documents(list(world.server.registry))
+    document = msgspec.json.decode(documents.group("apis/example.com/v1").data)
+    found = document["components"]["schemas"]["com.example.v1.Widget"]
+    assert found["properties"]["spec"]["properties"]["size"]["maximum"] == 10
+    kind = {"group": "example.com", "version": "v1", "kind": "Widget"}
+    assert found["x-kubernetes-group-version-kind"] == [kind]
+    assert b"com.example.v1.Widget" in documents.version_2().data

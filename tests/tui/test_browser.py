@@ -15,6 +15,7 @@ from ktui.app import KtuiApp, QuitChoice
 from ktui.kube.errors import unavailable
 from ktui.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
 from ktui.screens.browser import BrowserScreen
+from ktui.screens.catalog import Catalog
 from ktui.screens.session import Connection
 
 
@@ -366,3 +367,10 @@ async def test_every_kind_can_be_browsed(cluster: TuiCluster) -> None:
         for resource in browser.app.session.catalog.resources:
             browser.screen.command(resource.key)
             await until(browser.pilot, lambda: browser.screen.model.link == "live")
+
+
+async def test_a_kind_that_came_later_is_found_by_its_name(cluster: TuiCluster) -> None:
+    async with browsing(cluster) as browser:
+        browser.screen.session.catalog = Catalog(())
+        browser.screen.command("configmaps")
+        await until(browser.pilot, lambda: browser.screen.view.resource.key == "configmaps")

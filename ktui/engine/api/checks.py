@@ -43,7 +43,7 @@ def _refused(declaration: Declaration, problem: str, report: SchemaReport) -> St
     causes = [cause.to_object() for cause in report.causes] + [
         {
             "reason": "FieldValueInvalid",
-            "message": error + (did_you_mean(declaration.schema, path) if declaration.schema else ""),
+            "message": error + (did_you_mean(declaration.schema, path) if declaration.custom is None else ""),
             "field": path,
         }
         for path, error in zip(report.unknown_fields, report.strict_errors, strict=True)

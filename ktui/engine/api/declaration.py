@@ -118,7 +118,7 @@ class Declaration:
     prepare_delete: Callable[[Object], Object] = _unchanged
     """What a delete does to an object before it is marked: finalizers that have to be worked off."""
     custom: Custom | None = None
-    """Of kinds declared by a CustomResourceDefinition, which have no `schema`."""
+    """Of kinds declared by a CustomResourceDefinition; `schema` is the name it is published by."""
 
     @property
     def shape(self) -> Shape:

@@ -132,8 +132,8 @@ class Syncer:
         self._has_unknown_kinds = any(self._kinds.find(obj) is None for obj in self._kinds_asked_for())
         is_stale = self._kinds_at == float("-inf")
         if is_stale or (self._has_unknown_kinds and now - self._kinds_at >= _KINDS_SECONDS):
-            self._kinds = KindIndex(await self._client.resources())
             self._kinds_at = now
+            self._kinds = KindIndex(await self._client.resources())
 
     def _kinds_asked_for(self) -> Iterable[Object]:
         """Objects of every kind that a file names or a record still holds."""

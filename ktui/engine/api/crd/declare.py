@@ -70,7 +70,7 @@ def _declaration(definition: Object, version: Object) -> Declaration:
 
     return Declaration(
         resource=resource,
-        schema="",
+        schema=_published_name(resource),
         columns=columns_of(version),
         default=default,
         prepare_create=without_status if has_status else _as_it_is,
@@ -96,6 +96,11 @@ def _declaration(definition: Object, version: Object) -> Declaration:
             is_terminating=bool(metadata_of(definition).get("deletionTimestamp")),
         ),
     )
+
+
+def _published_name(resource: Resource) -> str:
+    """What the kind is called in OpenAPI documents."""
+    return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind])
 
 
 def _as_it_is(obj: Object) -> Object:

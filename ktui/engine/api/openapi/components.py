@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from ktui.engine.api.declaration import Declaration
-from ktui.engine.api.schema import INT_OR_STRING, QUANTITY, Definition, Schema, reference
+from ktui.engine.api.schema import INT_OR_STRING, OBJECT_META, QUANTITY, Definition, Schema, reference
 from ktui.kube.resource import Object
 
 _LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
@@ -23,9 +23,11 @@ def list_name(declaration: Declaration) -> str:
 
 
 def with_lists(schema: Schema, declarations: Iterable[Declaration]) -> dict[str, Definition]:
-    """All definitions, with one for each list."""
+    """All definitions, with those of custom kinds, and one for each list."""
     found = dict(schema.definitions)
     for declaration in declarations:
+        if declaration.custom is not None:
+            found[declaration.schema] = _custom_definition(declaration, declaration.custom.openapi)
         name = list_name(declaration)
         if name not in found:
             found[name] = _list_definition(declaration)
@@ -85,6 +87,25 @@ def _references(node: Any) -> Iterable[str]:
     elif isinstance(node, list):
         for value in cast("list[Any]", node):
             yield from _references(value)
+
+
+def _custom_definition(declaration: Declaration, declared: Definition) -> Definition:
+    """A custom kind's schema with what every object has."""
+    resource = declaration.resource
+    properties: dict[str, Definition] = declared.get("properties") or {}
+    return {
+        "type": "object",
+        **declared,
+        "properties": {
+            **properties,
+            "apiVersion": {"type": "string", "description": "The version of the schema."},
+            "kind": {"type": "string", "description": "What the object is."},
+            "metadata": {"$ref": f"#/definitions/{OBJECT_META}"},
+        },
+        "x-kubernetes-group-version-kind": [
+            {"group": resource.group, "version": resource.version, "kind": resource.kind}
+        ],
+    }
 
 
 def _list_definition(declaration: Declaration) -> Definition:
