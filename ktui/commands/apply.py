@@ -85,7 +85,7 @@ async def _apply(client: Client, given: dict[str, Any], *, explicit_namespace: b
         else:
             click.echo(f"{name_of(obj, source.resource)} {_verdict(before, obj)}{_dry_run(given)}")
     for mistake in mistakes:
-        click.echo(f"error: {mistake}", err=True)
+        click.echo(mistake, err=True)
     return bool(mistakes)
 
 
