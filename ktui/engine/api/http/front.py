@@ -22,7 +22,8 @@ from ktui.engine.api.http.openapi import OpenApiHandlers
 from ktui.engine.api.http.resources import ResourceHandlers
 from ktui.engine.api.server import ApiServer
 
-_SHUTDOWN_SECONDS = 2.0
+_SHUTDOWN_SECONDS = 0.5
+"""For requests to end by themselves; twice that passes when logs or watches are followed, which never do."""
 _LONGEST_LINE_BYTES = 64 * 1024
 """A request line with the longest selector, and the longest header."""
 _MOST_HEADERS = 128
