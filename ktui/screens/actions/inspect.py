@@ -7,7 +7,6 @@ from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.containers import CONTAINERS
 from ktui.screens.items import Item
 from ktui.screens.log_streams import LogScope, LogTarget
-from ktui.screens.logs import LogsScreen
 
 _GROUP = "Look"
 _WITH_LOGS = frozenset({
@@ -24,10 +23,14 @@ def log_target(item: Item) -> LogTarget:
 
 
 async def _logs(context: ActionContext) -> None:
+    from ktui.screens.logs import LogsScreen
+
     await context.show(LogsScreen(context.session, log_target(context.item)))
 
 
 async def _previous(context: ActionContext) -> None:
+    from ktui.screens.logs import LogsScreen
+
     await context.show(LogsScreen(context.session, log_target(context.item), LogScope(previous=True)))
 
 

@@ -13,7 +13,6 @@ from ktui.kube.manifest_file import (
 )
 from ktui.kube.resource import Object
 from ktui.screens.actions.registry import Action, ActionContext
-from ktui.screens.manifest_detail import ManifestScreen
 from ktui.screens.manifest_files import is_folder, is_paused, path_of, read_records, summarize
 from ktui.screens.outside import edit_file
 from ktui.screens.view import View
@@ -52,6 +51,8 @@ async def _ask_to_prune(context: ActionContext) -> bool:
 
 
 async def _open(context: ActionContext) -> None:
+    from ktui.screens.manifest_detail import ManifestScreen
+
     if context.item.name == FOLDER_RECORD and await _ask_to_prune(context):
         return
     screen = ManifestScreen(context.session, context.item)

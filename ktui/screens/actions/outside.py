@@ -7,7 +7,6 @@ from ktui.kube.kinds import PODS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.container_state import container_names, container_now
 from ktui.screens.containers import CONTAINERS
-from ktui.screens.edit import Edit
 from ktui.screens.manifest_files import bringer_of, path_of, read_records
 from ktui.screens.outside import edit_file, run_in_terminal
 from ktui.widgets.dialogs import Choose
@@ -21,6 +20,8 @@ _SHELL = (
 
 
 async def _edit(context: ActionContext) -> None:
+    from ktui.screens.edit import Edit
+
     item, browser = context.item, context.browser
     file = bringer_of(await read_records(context.client, context.session.catalog), item.uid)
     if file is not None:
