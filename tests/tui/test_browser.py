@@ -224,7 +224,7 @@ async def test_wide_sort_and_copy(cluster: TuiCluster) -> None:
 
 async def test_help_and_palette_come_from_the_same_actions(cluster: TuiCluster) -> None:
     await cluster.deployment("web")
-    async with browsing(cluster, size=(120, 60), command="deploy") as browser:
+    async with browsing(cluster, size=(120, 90), command="deploy") as browser:
         await browser.shows("web")
         await browser.pilot.press("?")
         await browser.says("Keys on Deployment")
