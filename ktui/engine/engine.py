@@ -20,9 +20,11 @@ from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
 from ktui.engine.api.authn.identity import ADMIN
+from ktui.engine.api.authn.jwt import SigningKey
 from ktui.engine.api.http.front import HttpFront
-from ktui.engine.api.http.secure import Address, SecureApi
+from ktui.engine.api.http.secure import Address, SecureApi, server_names
 from ktui.engine.api.local import LocalClient
+from ktui.engine.api.pki.folder import Pki
 from ktui.engine.api.rbac.authorizer import Rbac
 from ktui.engine.api.rbac.bootstrap import ensure_default_roles
 from ktui.engine.api.registry import default_registry
@@ -77,6 +79,7 @@ class Engine:
         self.url = ""
         """Where the API is served over TLS."""
         self._clock = clock or RealClock()
+        self._authority = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._server: ApiServer | None = None
@@ -120,10 +123,13 @@ class Engine:
         log.info("engine is ready")
 
     async def _serve(self, store: Store) -> ApiServer:
-        server = self._server = ApiServer(store, default_registry(), self._clock, authorizer=Rbac(store))
+        key = await asyncio.to_thread(self._identity)
+        server = self._server = ApiServer(
+            store, default_registry(), self._clock, authorizer=Rbac(store), signing_key=lambda: key
+        )
         await server.start()
         await ensure_default_roles(server)
-        front = HttpFront(server)
+        front = HttpFront(server, [server.tokens.authenticate])
         await front.listen(self.options.socket)
         self._closers.append(front.close)
         self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))
@@ -133,6 +139,14 @@ class Engine:
             self.url = secure.url
             self._run("certificates", secure.run)
         return server
+
+    def _identity(self) -> SigningKey:
+        """Make or read the cluster's authority, which pods are told of, and the key of their tokens."""
+        folder = self.options.data_dir / "pki"
+        pki = Pki(folder)
+        pki.prepare(list(server_names("127.0.0.1")), self._clock.now())
+        self._authority = pki.authority.decode()
+        return SigningKey.in_folder(folder)
 
     def _start_parts(self, server: ApiServer, runtime: Runtime, info: RuntimeInfo) -> Kubelet:
         options, clock = self.options, self._clock
@@ -145,7 +159,9 @@ class Engine:
         recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
         controller_informers = Informers(client("kube-controller-manager"), clock)
         controllers = self._controllers = ControllerRunner(
-            default_controllers(client("kube-controller-manager"), recorder, clock),
+            default_controllers(
+                client("kube-controller-manager"), recorder, clock, authority=self._authority
+            ),
             controller_informers,
             clock,
         )

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from rbac_world import GROUP, Cluster, refused, rule
 
 from ktui.client.base import ListOptions, PatchType, WriteOptions
-from ktui.engine.api.local import LocalClient
 from ktui.engine.api.rbac.authorizer import Rbac
 from ktui.engine.api.rbac.bootstrap import ensure_default_roles
-from ktui.engine.api.registry import default_registry
 from ktui.engine.api.request import Access, User
-from ktui.engine.api.server import ApiServer
-from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -25,58 +22,10 @@ from ktui.kube.kinds import (
     SECRETS,
 )
 
-GROUP = "rbac.authorization.k8s.io"
-
-
-class Cluster:
-    """A server with roles, and clients of it as one user or another."""
-
-    def __init__(self, server: ApiServer) -> None:
-        self.server = server
-        self.admin = LocalClient(server, "admin")
-
-    def as_user(self, name: str, *groups: str) -> LocalClient:
-        return LocalClient(self.server, name, groups=(*groups, "system:authenticated"))
-
-    async def role(self, name, *rules, namespace="default"):
-        resource = ROLES if namespace else CLUSTER_ROLES
-        return await self.admin.create(
-            resource, {"metadata": {"name": name}, "rules": list(rules)}, namespace
-        )
-
-    async def bind(self, role, user, namespace="default", kind="Role", subject=None):
-        return await self.admin.create(
-            ROLE_BINDINGS if namespace else CLUSTER_ROLE_BINDINGS,
-            binding(role, user, kind, subject),
-            namespace,
-        )
-
-
-def binding(role, user, kind="Role", subject=None):
-    return {
-        "metadata": {"name": f"{user}-{role}".replace(":", "-")},
-        "roleRef": {"kind": kind, "name": role, "apiGroup": GROUP},
-        "subjects": [subject or {"kind": "User", "name": user}],
-    }
-
-
-def rule(verbs, resources, group="", names=()):
-    made = {"verbs": verbs.split(), "apiGroups": [group], "resources": resources.split()}
-    return {**made, "resourceNames": list(names)} if names else made
-
 
 @pytest.fixture
 async def cluster(store, clock) -> Cluster:
-    server = ApiServer(store, default_registry(), clock, authorizer=Rbac(store))
-    await server.start()
-    await ensure_default_roles(server)
-    return Cluster(server)
-
-
-async def refused(call) -> StatusError:
-    with pytest.raises(StatusError) as caught:
-        await call
-    return caught.value
+    return await Cluster.start(store, clock)
 
 
 async def test_roles_of_a_namespace_count_there_only(cluster: Cluster):

@@ -41,7 +41,7 @@ BODIES: dict[str, Object] = {
     "events": {"involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "R"},
     "namespaces": {},
     "nodes": {"spec": {"podCIDR": "10.0.0.0/24"}},
-    "pods": {"spec": TEMPLATE["spec"]},
+    "pods": {"spec": {**TEMPLATE["spec"], "automountServiceAccountToken": False}},
     "serviceaccounts": {},
     "controllerrevisions.apps": {"revision": 1, "data": {"a": [1]}},
     "deployments.apps": {"spec": WORKLOAD},

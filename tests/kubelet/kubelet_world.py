@@ -22,7 +22,7 @@ from ktui.engine.kubelet.runtime.sim import SimRuntime
 from ktui.engine.store import open_store
 from ktui.kube.clock import FakeClock
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import CONFIG_MAPS, EVENTS, PODS, SECRETS
+from ktui.kube.kinds import CONFIG_MAPS, EVENTS, PODS, SECRETS, SERVICE_ACCOUNTS
 
 NODE = "node-1"
 IMAGE = "registry.test/app:1"
@@ -62,6 +62,8 @@ class World:
 
     async def start(self):
         await self.server.start()
+        account = {"metadata": {"name": "default"}, "automountServiceAccountToken": False}
+        await self.client.create(SERVICE_ACCOUNTS, account, "default")
         self._background = [asyncio.create_task(self.recorder.run())]
         await self.start_kubelet()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ktui.engine.api.declaration import Declaration
-from ktui.kube.kinds import BINDINGS, NAMESPACES, PODS
+from ktui.kube.kinds import BINDINGS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from ktui.kube.resource import Resource
 
 READ_VERBS = ("get", "list", "watch")
@@ -22,6 +22,7 @@ _MORE = {
         "portforward",
         "resize",
     ),
+    SERVICE_ACCOUNTS.key: ("token",),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from ktui.client.base import (
@@ -27,6 +28,8 @@ from ktui.engine.api import metrics, printing
 from ktui.engine.api.admission.chain import Admission
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
+from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
+from ktui.engine.api.authn.service_accounts import TOKEN_REQUEST, ServiceAccountTokens
 from ktui.engine.api.checks import warn
 from ktui.engine.api.crd.controller import CustomResources, being_deleted
 from ktui.engine.api.declaration import Declaration
@@ -34,12 +37,16 @@ from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
+from ktui.engine.api.metadata import checked_body
 from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
+from ktui.engine.api.resources import reviews
+from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.partial import PARTIAL
+from ktui.engine.api.subresources.pods import body_of
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
 from ktui.engine.api.subresources.writes import SubresourceWrites
@@ -49,7 +56,7 @@ from ktui.engine.api.writing import Write, Writer
 from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
-from ktui.kube.kinds import NAMESPACES, PODS
+from ktui.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS
 from ktui.kube.resource import Object, Resource
 
 NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -75,6 +82,7 @@ class ApiServer:
         *,
         authorizer: Authorizer | None = None,
         admission: Admission | None = None,
+        signing_key: Callable[[], SigningKey] = key_in_memory,
     ) -> None:
         self.registry = registry
         self.clock = clock or RealClock()
@@ -88,6 +96,8 @@ class ApiServer:
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)
         self._streams = PodStreams()
         self._custom = CustomResources(store, registry, self.clock, self._delete_all)
+        self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
+        self._reviews = Reviews(self.authorizer, self.tokens)
         self._metrics = metrics.Metrics(self._streams.agents, self.clock)
 
     # Life
@@ -215,10 +225,18 @@ class ApiServer:
             return await self._subresources.bind(write, self._declaration(PODS), body)
         if (resource.key, subresource) == ("pods", "eviction"):
             return await self._subresources.evict(write, body)
+        if (resource.key, subresource) == (SERVICE_ACCOUNTS.key, "token"):
+            wanted = self._writer.decoded(
+                replace(write, declaration=TOKEN_REQUEST), body_of(body, "TokenRequest")
+            )
+            return encode(self.tokens.request(namespace, name, wanted))
         if subresource:
             raise _not_served()
         if declaration.custom is not None and declaration.custom.is_terminating:
             raise being_deleted(resource)
+        if declaration.resource.group in (reviews.AUTHORIZATION, reviews.AUTHENTICATION):
+            review = self._writer.decoded(write, checked_body(declaration, body))
+            return encode(await self._reviews.answer(request.user, declaration, review, namespace))
         return await self._writer.create(write, body)
 
     async def update(
@@ -375,6 +393,8 @@ class ApiServer:
             request.user, verb, declaration.resource, namespace, name, subresource, field_selector
         )
         await self.authorizer.authorize(access)
+        if verb not in (declaration.resource.verbs or (verb,)):
+            raise method_not_supported(resource, verb)
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)
         reads = verb in ("get", "list", "watch")

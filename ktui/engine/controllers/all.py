@@ -6,20 +6,28 @@ from typing import Any
 
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
+from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
 from ktui.engine.controllers.deployment import DeploymentController
 from ktui.engine.controllers.garbagecollector import GarbageCollector
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
 from ktui.engine.controllers.podgc import PodGarbageCollector
 from ktui.engine.controllers.replicaset import ReplicaSetController
+from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
 from ktui.engine.controllers.tainteviction import TaintEvictionController
+from ktui.engine.controllers.tokensecrets import TokenSecretController
 from ktui.kube.clock import Clock
 
 
-def default_controllers(client: Client, recorder: EventRecorder, clock: Clock) -> list[Controller[Any]]:
-    """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all."""
+def default_controllers(
+    client: Client, recorder: EventRecorder, clock: Clock, *, authority: str = ""
+) -> list[Controller[Any]]:
+    """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all.
+
+    `authority` is the certificate (PEM) by which pods know the API server.
+    """
     return [
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
@@ -29,4 +37,7 @@ def default_controllers(client: Client, recorder: EventRecorder, clock: Clock) -
         TaintEvictionController(client, recorder.named("taint-eviction-controller"), clock),
         PodGarbageCollector(client, clock),
         ServiceAccountController(client),
+        RootCertificatePublisher(client, authority),
+        TokenSecretController(client, authority),
+        ClusterRoleAggregation(client),
     ]

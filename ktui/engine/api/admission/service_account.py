@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ktui.engine.api.admission.base import Attributes, Mutating, View
+from ktui.engine.api.admission.token_volume import wants_token, with_token
 from ktui.kube.data import section
 from ktui.kube.errors import forbidden
 from ktui.kube.kinds import PODS, SERVICE_ACCOUNTS
@@ -10,7 +11,7 @@ from ktui.kube.resource import Object
 
 
 class ServiceAccount(Mutating):
-    """Sets `spec.serviceAccountName` and the account's pull secrets.
+    """Sets `spec.serviceAccountName` and the account's pull secrets, and mounts its token.
 
     The account `default` may be missing: a controller makes it some time after the namespace.
     """
@@ -39,6 +40,8 @@ class ServiceAccount(Mutating):
         secrets = account.get("imagePullSecrets") if account else None
         if secrets and not spec.get("imagePullSecrets"):
             changed["imagePullSecrets"] = secrets
+        if wants_token(changed, account):
+            changed = with_token(changed)
         return obj if changed == spec else {**obj, "spec": changed}
 
 

@@ -20,6 +20,7 @@ from ktui.engine.api.resources import (
     priorityclasses,
     rbac,
     replicasets,
+    reviews,
     secrets,
     serviceaccounts,
 )
@@ -39,6 +40,7 @@ _MODULES = (
     leases,
     priorityclasses,
     rbac,
+    reviews,
     customresourcedefinitions,
     ktui_dev,
 )
