@@ -75,16 +75,47 @@ async def sent(
     """JSON of an object as the client wants it: as YAML, indented, compressed; with what it is warned of."""
     if representation.media_type == YAML:
         data = await asyncio.to_thread(_as_yaml, data)
-    elif request.query.get("pretty") in ("", "1", "true"):
+    elif _wants_indented(request):
         data = msgspec.json.format(data, indent=2) + b"\n"
     headers = {"Content-Type": representation.media_type}
-    if len(data) >= _GZIP_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(data) >= _GZIP_BYTES and _takes_gzip(request):
         data = await asyncio.to_thread(gzip.compress, data, 1)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     response = web.Response(body=data, status=code, headers=headers)
+    _warn(response, warnings)
+    return response
+
+
+def goes_as_it_is(request: web.Request, representation: Representation) -> bool:
+    """Whether a large answer is sent as the JSON it is made of."""
+    return representation.media_type == JSON and not _wants_indented(request) and not _takes_gzip(request)
+
+
+async def sent_in_parts(
+    request: web.Request, parts: Sequence[bytes], warnings: Sequence[str] = ()
+) -> web.StreamResponse:
+    """Send JSON part by part: the client reads the first while the next are encrypted, others get their turn
+    in between, and the whole is never copied."""
+    response = web.StreamResponse(headers={"Content-Type": JSON, "Content-Length": str(sum(map(len, parts)))})
+    _warn(response, warnings)
+    await response.prepare(request)
+    for part in parts:
+        await response.write(part)
+    await response.write_eof()
+    return response
+
+
+def _wants_indented(request: web.Request) -> bool:
+    return request.query.get("pretty") in ("", "1", "true")
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
     for warning in warnings:
         response.headers.add("Warning", f'299 - "{_quoted(warning)}"')
-    return response
 
 
 def not_found() -> StatusError:

@@ -17,7 +17,14 @@ from aiohttp import web
 
 from ktui.client.base import PatchType, WatchEvent
 from ktui.engine.api.http import queries
-from ktui.engine.api.http.answers import document, method_not_allowed, not_found, sent
+from ktui.engine.api.http.answers import (
+    document,
+    goes_as_it_is,
+    method_not_allowed,
+    not_found,
+    sent,
+    sent_in_parts,
+)
 from ktui.engine.api.http.identity import user_of
 from ktui.engine.api.http.metadata_only import as_list, as_metadata, event_as_metadata
 from ktui.engine.api.http.negotiation import (
@@ -37,6 +44,7 @@ from ktui.kube.errors import StatusError, bad_request
 from ktui.kube.resource import Object, Resource
 
 _LIST_SLICE = 250
+_PART_ITEMS = 50
 _WATCH_SECONDS = (1800, 3600)
 """A watch that names no timeout ends somewhere in here, so that many don't come back at once."""
 
@@ -134,8 +142,10 @@ class ResourceHandlers:
             metadata["remainingItemCount"] = found.remaining
         if form.kind:
             data = await as_list(found.raw, metadata, form.version)
+        elif goes_as_it_is(call.http, form) and len(found.raw) > _LIST_SLICE:
+            return await sent_in_parts(call.http, _parts(resource, found.raw, metadata), call.caller.warnings)
         else:
-            data = _joined(resource, found.raw, metadata)
+            data = b"".join(_parts(resource, found.raw, metadata))
         return await sent(call.http, data, form, warnings=call.caller.warnings)
 
     async def _watch(self, call: Call) -> web.StreamResponse:
@@ -234,7 +244,7 @@ class ResourceHandlers:
         if form.kind:
             data = await as_list(deleted, {}, form.version)
         else:
-            data = _joined(call.resource, deleted, {})
+            data = b"".join(_parts(call.resource, deleted, {}))
         return await sent(call.http, data, replace(form, kind=""), warnings=call.caller.warnings)
 
 
@@ -251,11 +261,16 @@ async def _table(call: Call, table: Object, form: Representation) -> web.Respons
     return await sent(call.http, msgspec.json.encode(table), form, warnings=call.caller.warnings)
 
 
-def _joined(resource: Resource, items: Sequence[bytes], metadata: Object) -> bytes:
+def _parts(resource: Resource, items: Sequence[bytes], metadata: Object) -> list[bytes]:
+    """A list's JSON in parts of a moment's work each."""
     head = msgspec.json.encode(
         {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
     )
-    return head[:-1] + b',"items":[' + b",".join(items) + b"]}"
+    parts = [head[:-1] + b',"items":[']
+    for start in range(0, len(items), _PART_ITEMS):
+        parts.append((b"," if start else b"") + b",".join(items[start : start + _PART_ITEMS]))
+    parts.append(b"]}")
+    return parts
 
 
 def _encoded(batch: Sequence[WatchEvent]) -> bytes:
