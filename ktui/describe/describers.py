@@ -10,6 +10,7 @@ from ktui.client.base import Client
 from ktui.describe import related
 from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
 from ktui.describe.generic import describe_generic
+from ktui.describe.limits import describe_limit_range, describe_quota
 from ktui.describe.namespace import describe_namespace
 from ktui.describe.node import describe_node
 from ktui.describe.pod import describe_pod
@@ -35,10 +36,12 @@ GENERIC: Final = Describer(related.with_events, describe_generic)
 DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
-    kinds.NAMESPACES.key: Describer(related.nothing, describe_namespace),
+    kinds.LIMIT_RANGES.key: Describer(related.nothing, describe_limit_range),
+    kinds.NAMESPACES.key: Describer(related.of_namespace, describe_namespace),
     kinds.NODES.key: Describer(related.of_node, describe_node),
     kinds.PODS.key: Describer(related.with_events, describe_pod),
     kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
+    kinds.RESOURCE_QUOTAS.key: Describer(related.nothing, describe_quota),
     kinds.SECRETS.key: Describer(related.nothing, describe_secret),
     kinds.SERVICE_ACCOUNTS.key: Describer(related.of_service_account, describe_service_account),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ktui.describe.fields import metadata_of, write_annotations, write_labels
+from ktui.describe.limits import write_limit_ranges, write_quotas
 from ktui.describe.related import Related
 from ktui.describe.text import Text
 from ktui.kube.resource import Object
@@ -30,3 +31,5 @@ def describe_namespace(out: Text, obj: Object, related: Related) -> None:
             condition.get("message") or "",
             level=1,
         )
+    write_quotas(out, related.quotas)
+    write_limit_ranges(out, related.limit_ranges)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ktui.client.base import Client, ListOptions
 from ktui.describe.fields import metadata_of
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import EVENTS, LEASES, PODS, REPLICA_SETS, SECRETS
+from ktui.kube.kinds import EVENTS, LEASES, LIMIT_RANGES, PODS, REPLICA_SETS, RESOURCE_QUOTAS, SECRETS
 from ktui.kube.resource import Object, Resource
 from ktui.kube.selector import Selector
 
@@ -26,6 +26,8 @@ class Related:
     replica_sets: Sequence[Object] | None = None
     secrets: Sequence[Object] | None = None
     lease: Object | None = None
+    quotas: Sequence[Object] | None = None
+    limit_ranges: Sequence[Object] | None = None
 
 
 async def with_events(client: Client, resource: Resource, obj: Object) -> Related:
@@ -68,6 +70,15 @@ async def of_service_account(client: Client, resource: Resource, obj: Object) ->
     related = await with_events(client, resource, obj)
     namespace = str(metadata_of(obj).get("namespace") or "")
     return replace(related, secrets=await _listed(client, SECRETS, namespace, ListOptions()))
+
+
+async def of_namespace(client: Client, resource: Resource, obj: Object) -> Related:
+    """What limits the objects in it."""
+    name = str(metadata_of(obj).get("name") or "")
+    return Related(
+        quotas=await _listed(client, RESOURCE_QUOTAS, name, ListOptions()),
+        limit_ranges=await _listed(client, LIMIT_RANGES, name, ListOptions()),
+    )
 
 
 async def nothing(client: Client, resource: Resource, obj: Object) -> Related:

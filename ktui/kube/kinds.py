@@ -7,9 +7,11 @@ from ktui.kube.resource import Resource
 BINDINGS = Resource("", "v1", "bindings", "Binding", True, "binding")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, "configmap", ("cm",))
 EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))
+LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange", True, "limitrange", ("limits",))
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, "namespace", ("ns",))
 NODES = Resource("", "v1", "nodes", "Node", False, "node", ("no",))
 PODS = Resource("", "v1", "pods", "Pod", True, "pod", ("po",), ("all",))
+RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", True, "resourcequota", ("quota",))
 SECRETS = Resource("", "v1", "secrets", "Secret", True, "secret")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, "serviceaccount", ("sa",))
 

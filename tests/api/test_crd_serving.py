@@ -292,4 +292,3 @@ async def test_published_in_openapi(world):
     assert found["properties"]["spec"]["properties"]["size"]["maximum"] == 10
     kind = {"group": "example.com", "version": "v1", "kind": "Widget"}
     assert found["x-kubernetes-group-version-kind"] == [kind]
-    assert b"com.example.v1.Widget" in documents.version_2().data

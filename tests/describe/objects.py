@@ -560,3 +560,29 @@ EVENTS: list[dict[str, Any]] = [
     ),
     event("l1", "Lease", "node1", "lease-1", namespace="kube-node-lease", reason="Renewed", message="again"),
 ]
+
+QUOTA: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "compute", "namespace": "shop", "uid": "quota-1"},
+    "spec": {"hard": {"pods": "10", "requests.cpu": "2"}, "scopes": ["NotTerminating"]},
+    "status": {"hard": {"requests.cpu": "2", "pods": "10"}, "used": {"pods": "3", "requests.cpu": "600m"}},
+}
+
+LIMIT_RANGE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "bounds", "namespace": "shop", "uid": "limits-1"},
+    "spec": {
+        "limits": [
+            {
+                "type": "Container",
+                "min": {"cpu": "100m"},
+                "max": {"cpu": "1", "memory": "1Gi"},
+                "default": {"cpu": "500m", "memory": "1Gi"},
+                "defaultRequest": {"cpu": "200m", "memory": "1Gi"},
+            },
+            {"type": "Pod", "max": {"cpu": "4"}, "maxLimitRequestRatio": {"cpu": "3"}},
+        ]
+    },
+}

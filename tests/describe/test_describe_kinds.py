@@ -42,6 +42,8 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.SERVICE_ACCOUNTS, objects.SERVICE_ACCOUNT),
     (kinds.NAMESPACES, objects.NAMESPACE),
     (kinds.CONTROLLER_REVISIONS, objects.REVISION),
+    (kinds.RESOURCE_QUOTAS, objects.QUOTA),
+    (kinds.LIMIT_RANGES, objects.LIMIT_RANGE),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
 ]
 

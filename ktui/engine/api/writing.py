@@ -128,7 +128,7 @@ class Writer:
         if not asked and not base:
             raise name_required(declaration)
         attributes = replace(write, name=asked).attributes("CREATE")
-        obj = await self._admission.admit(attributes, declaration.prepare_create(obj), None)
+        obj = declaration.prepare_create(await self._admission.admit(attributes, obj, None))
         name = asked or base
         for _ in range(1 if asked else _NAMES):
             name = asked or generate_name(base)

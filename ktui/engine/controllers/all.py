@@ -13,6 +13,7 @@ from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
 from ktui.engine.controllers.podgc import PodGarbageCollector
 from ktui.engine.controllers.replicaset import ReplicaSetController
+from ktui.engine.controllers.resourcequota import ResourceQuotaController
 from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
@@ -37,6 +38,7 @@ def default_controllers(
         TaintEvictionController(client, recorder.named("taint-eviction-controller"), clock),
         PodGarbageCollector(client, clock),
         ServiceAccountController(client),
+        ResourceQuotaController(client, clock),
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),

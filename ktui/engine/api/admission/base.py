@@ -45,6 +45,10 @@ class View(Protocol):
         """All objects of a kind, decoded: for kinds with few objects."""
         ...
 
+    async def replace(self, resource: str, obj: Object) -> bool:
+        """Store an object that was looked up and changed; False if somebody else was faster."""
+        ...
+
 
 class Plugin(Protocol):
     """One rule. Both hooks raise `StatusError` (403 Forbidden, mostly) to refuse the request."""

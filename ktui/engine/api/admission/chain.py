@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 
 from ktui.engine.api.admission.base import Attributes, Plugin, View
 from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerationSeconds
+from ktui.engine.api.admission.limit_ranger import LimitRanger
 from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
 from ktui.engine.api.admission.priority import Priority
+from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.service_account import ServiceAccount
 from ktui.kube.resource import Object
 
 PLUGINS: Sequence[Callable[[View], Plugin]] = (
     NamespaceLifecycle,
+    LimitRanger,
     ServiceAccount,
     DefaultTolerationSeconds,
     Priority,
+    ResourceQuota,
 )
 
 

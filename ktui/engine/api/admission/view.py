@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ktui.engine.api.documents import decode
-from ktui.engine.store.base import Key, Store
+from ktui.engine.api.documents import decode, metadata_of
+from ktui.engine.store.base import Key, RevisionConflictError, Store
 from ktui.kube.resource import Object
 
 
@@ -19,3 +19,12 @@ class StoreView:
 
     def listed(self, resource: str, namespace: str = "") -> list[Object]:
         return [decode(entry.data) for entry in self._store.list(resource, namespace).entries]
+
+    async def replace(self, resource: str, obj: Object) -> bool:
+        metadata = metadata_of(obj)
+        key = Key(resource, metadata.get("namespace") or "", metadata["name"])
+        try:
+            await self._store.write(key, obj, expected=int(metadata["resourceVersion"]))
+        except RevisionConflictError:
+            return False
+        return True
