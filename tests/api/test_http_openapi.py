@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -70,15 +71,24 @@ async def test_writes_take_field_validation(wire: Wire):
         }
 
 
-async def test_version_2_is_json_only(wire: Wire):
+async def test_version_2_is_there_for_older_clients(wire: Wire):
     code, document = await wire.call("GET", "/openapi/v2")
     assert (code, document["swagger"]) == (200, "2.0")
     names = {name.rpartition("/")[2] for name in references(document)}
     assert names <= set(document["definitions"])
-    code, _ = await wire.call(
-        "GET", "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-    )
-    assert code == 406
+    asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    async with wire.session.get(
+        f"{wire.secure.url}/openapi/v2", ssl=wire.admin, headers={"Accept": asked}
+    ) as answer:
+        assert answer.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+        assert (await answer.read()).startswith(b"\x0a\x032.0\x12")
+
+
+def test_a_kind_without_a_definition_is_left_out():
+    nameless = dataclasses.replace(DECLARATIONS[1], schema="")
+    documents = Documents([DECLARATIONS[0], nameless])
+    document = json.loads(documents.version_2().data)
+    assert all(name.rpartition("/")[2] for name in references(document))
 
 
 async def test_what_is_no_group_is_not_found(wire: Wire):

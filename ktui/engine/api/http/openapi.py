@@ -11,6 +11,7 @@ from ktui.engine.api.http.answers import not_found
 from ktui.engine.api.http.identity import user_of
 from ktui.engine.api.http.negotiation import JSON, wanted
 from ktui.engine.api.openapi.documents import Document, Documents
+from ktui.engine.api.openapi.version_2_protobuf import MEDIA_TYPES
 from ktui.engine.api.server import ApiServer
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -54,15 +55,17 @@ class OpenApiHandlers:
 
     async def _version_2(self, request: web.Request) -> web.Response:
         documents = await self._permitted(request)
-        wanted(request.headers.get("Accept", ""), media_types=(JSON,))
+        form = wanted(request.headers.get("Accept", ""), media_types=(JSON, *MEDIA_TYPES))
+        is_protobuf = form.media_type in MEDIA_TYPES
         async with self._building:
-            document = await asyncio.to_thread(documents.version_2)
-        return await _sent(request, document)
+            document = await asyncio.to_thread(documents.version_2, protobuf=is_protobuf)
+        # The older name is no media type that Go can parse: the answer goes by the newer one.
+        return await _sent(request, document, MEDIA_TYPES[0] if is_protobuf else JSON)
 
 
-async def _sent(request: web.Request, document: Document) -> web.Response:
+async def _sent(request: web.Request, document: Document, media_type: str = JSON) -> web.Response:
     etag = f'"{document.hash}"'
-    headers = {"Content-Type": JSON, "ETag": etag, "Vary": "Accept, Accept-Encoding"}
+    headers = {"Content-Type": media_type, "ETag": etag, "Vary": "Accept, Accept-Encoding"}
     if request.query.get("hash") == document.hash:
         headers["Cache-Control"] = _FOREVER
     if request.headers.get("If-None-Match") == etag:

@@ -10,6 +10,7 @@ import msgspec
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.discovery import served
+from ktui.engine.api.openapi import version_2_protobuf
 from ktui.engine.api.openapi.components import as_version_3, list_name, reached, with_lists
 from ktui.engine.api.openapi.operations import DELETE_OPTIONS, PATCH, STATUS, Operation, Parameter, operations
 from ktui.engine.api.schema import load
@@ -41,8 +42,10 @@ class Documents:
 
     def __init__(self, declarations: Sequence[Declaration]) -> None:
         self._declarations = declarations
+        # Kinds that are never stored may have no definition: there is nothing to say of them.
+        self._described = [each for each in declarations if each.schema in load().definitions]
         self._version_3: dict[str, Document] = {}
-        self._version_2: Document | None = None
+        self._version_2: dict[str, Document] = {}
 
     def is_for(self, declarations: Sequence[Declaration]) -> bool:
         """Whether these are the kinds the documents are about."""
@@ -64,28 +67,31 @@ class Documents:
         self._build()
         return self._version_3.get(place)
 
-    def version_2(self) -> Document:
-        """The one document of version 2."""
-        if self._version_2 is None:
-            definitions = with_lists(load(), self._declarations)
-            found = list(_operations(self._declarations))
-            roots = [*_roots(self._declarations), *_mentioned(found)]
-            self._version_2 = _document(
-                {
-                    "swagger": "2.0",
-                    "info": _INFO,
-                    "paths": _paths(found, _operation_2),
-                    "definitions": reached(definitions, roots),
-                }
-            )
-        return self._version_2
+    def version_2(self, *, protobuf: bool = False) -> Document:
+        """The one document of version 2, as JSON or in gnostic's protobuf."""
+        form = "protobuf" if protobuf else "json"
+        if form not in self._version_2:
+            content = self._version_2_content()
+            data = version_2_protobuf.encode(content) if protobuf else msgspec.json.encode(content)
+            self._version_2[form] = _document(data)
+        return self._version_2[form]
+
+    def _version_2_content(self) -> Object:
+        definitions = with_lists(load(), self._described)
+        found = list(_operations(self._described))
+        return {
+            "swagger": "2.0",
+            "info": _INFO,
+            "paths": _paths(found, _operation_2),
+            "definitions": reached(definitions, [*_roots(self._described), *_mentioned(found)]),
+        }
 
     def _build(self) -> None:
         if self._version_3:
             return
-        definitions = with_lists(load(), self._declarations)
+        definitions = with_lists(load(), self._described)
         groups: dict[str, list[Declaration]] = {}
-        for declaration in self._declarations:
+        for declaration in self._described:
             resource = declaration.resource
             place = (
                 f"apis/{resource.group}/{resource.version}" if resource.group else f"api/{resource.version}"
@@ -95,24 +101,20 @@ class Documents:
         for place, members in groups.items():
             found = list(_operations(members))
             parts = reached(definitions, [*_roots(members), *_mentioned(found)])
-            documents[place] = _document(
-                {
-                    "openapi": "3.0.0",
-                    "info": _INFO,
-                    "paths": _paths(found, _operation_3),
-                    "components": {
-                        "schemas": {name: as_version_3(name, part) for name, part in parts.items()}
-                    },
-                }
-            )
+            content = {
+                "openapi": "3.0.0",
+                "info": _INFO,
+                "paths": _paths(found, _operation_3),
+                "components": {"schemas": {name: as_version_3(name, part) for name, part in parts.items()}},
+            }
+            documents[place] = _document(msgspec.json.encode(content))
         self._version_3 = documents
 
 
 _Convert = Callable[[Operation], Object]
 
 
-def _document(content: Object) -> Document:
-    data = msgspec.json.encode(content)
+def _document(data: bytes) -> Document:
     return Document(data, hashlib.sha256(data).hexdigest().upper())
 
 
