@@ -25,7 +25,7 @@ from ktui.client.base import (
 )
 from ktui.client.node import NodeAgent
 from ktui.engine.api import metrics, printing
-from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.admission.chain import PLUGINS, Admission
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
@@ -39,6 +39,8 @@ from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
 from ktui.engine.api.metadata import checked_body
 from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
+from ktui.engine.api.rbac.escalation import Escalation
+from ktui.engine.api.rbac.policies import Policies
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
@@ -90,7 +92,9 @@ class ApiServer:
         self.authorizer = authorizer or AllowAll()
         self._reader = Reader(store)
         self._watches = Watches(store, self._reader, self.clock)
-        self._admission = admission or Admission(StoreView(store))
+        self._admission = admission or Admission(
+            StoreView(store), (*PLUGINS, lambda _: Escalation(self.authorizer, Policies(store)))
+        )
         self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)

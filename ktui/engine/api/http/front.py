@@ -35,7 +35,8 @@ class HttpFront:
 
     def __init__(self, server: ApiServer, tokens: Sequence[TokenAuthenticator] = ()) -> None:
         app = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[failures_as_status, authentication(tokens)]
+            client_max_size=MAX_BODY_BYTES,
+            middlewares=[failures_as_status, authentication(tokens, lambda: server.authorizer)],
         )
         resources = ResourceHandlers(server)
         app.router.add_routes(AboutHandlers(server).routes())

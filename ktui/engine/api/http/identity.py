@@ -16,19 +16,23 @@ from ktui.engine.api.authn.identity import (
     user_of_certificate,
     user_of_token,
 )
-from ktui.engine.api.request import User
+from ktui.engine.api.authn.impersonation import impersonated
+from ktui.engine.api.request import Authorizer, User
 
 _USER = web.RequestKey("user", User)
 
 
-def authentication(token_authenticators: Sequence[TokenAuthenticator] = ()) -> Middleware:
-    """The middleware that finds out who calls; an unknown token ends the request with 401."""
+def authentication(
+    token_authenticators: Sequence[TokenAuthenticator], authorizer: Callable[[], Authorizer]
+) -> Middleware:
+    """The middleware that finds out who calls, and as whom; an unknown token ends the request with 401."""
 
     @web.middleware
     async def authenticate(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        request[_USER] = await _identify(request, token_authenticators)
+        user = await _identify(request, token_authenticators)
+        request[_USER] = await impersonated(user, request.headers.items(), authorizer())
         return await handler(request)
 
     return authenticate
