@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
 
 from ktui.engine.api.resources.pod_defaults import default_pod_spec
 from ktui.engine.api.seen import Seen
 from ktui.engine.api.validation.pod_spec import check_pod_spec
+from ktui.engine.api.validation.structure import validate_schema
 
 
 def test_a_value_is_found_by_the_same_json_and_nothing_else():
@@ -46,3 +49,34 @@ def test_a_claim_named_after_its_pod_is_checked_for_each_pod():
     )
     assert check_pod_spec(spec, "spec", is_pod=True, pod_name="a") == []
     assert check_pod_spec(spec, "spec", is_pod=True, pod_name="a" * 250)
+
+
+def test_what_only_looks_the_same_as_json_is_still_refused():
+    spec = {"containers": [{"name": "web", "image": "2026-01-01T00:00:00Z"}], "hostNetwork": True}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
+    name = "io.k8s.api.core.v1.Pod"
+    for _ in range(2):
+        assert not validate_schema(name, pod).causes
+    as_moment = [{"name": "web", "image": datetime(2026, 1, 1, tzinfo=UTC)}]
+    assert validate_schema(name, {**pod, "spec": {**spec, "containers": as_moment}}).causes
+    assert validate_schema(name, {**pod, "spec": {**spec, "hostNetwork": 1}}).causes
+    assert validate_schema(name, {**pod, "spec": {**spec, "hostNetwork": object()}}).causes
+
+
+def test_the_made_up_name_of_a_tokens_volume_does_not_matter_but_any_other_does():
+    def spec(volume: str, mount: str) -> dict[str, Any]:
+        mounts = [{"name": mount, "mountPath": "/token"}]
+        return default_pod_spec(
+            {
+                "containers": [{"name": "web", "image": "web:1", "volumeMounts": mounts}],
+                "volumes": [{"name": volume, "emptyDir": {}}],
+            }
+        )
+
+    def fields(volume: str, mount: str) -> list[str]:
+        return [cause.field for cause in check_pod_spec(spec(volume, mount), "spec", is_pod=True)]
+
+    assert fields("kube-api-access-abcde", "kube-api-access-abcde") == []
+    assert fields("kube-api-access-vwxyz", "kube-api-access-vwxyz") == []
+    assert fields("kube-api-access-vwxyz", "kube-api-access-abcde")
+    assert fields("kube-api-access-ABCDE", "kube-api-access-ABCDE")

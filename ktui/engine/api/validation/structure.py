@@ -16,12 +16,14 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias, cast
 
 from ktui.engine.api import schema
+from ktui.engine.api.seen import Seen
 from ktui.kube.clock import parse_time, rfc3339, rfc3339_micro
 from ktui.kube.errors import Cause
 from ktui.kube.quantity import QuantityError, canonical
 from ktui.kube.resource import Object
 
 _REMOVED: Final = object()
+_POD_SPEC: Final = "io.k8s.api.core.v1.PodSpec"
 
 
 class _Key(str):
@@ -145,7 +147,30 @@ def _json_type(value: Any) -> str:
 def _definition(name: str) -> _Check:
     """The check of a definition, built at its first use."""
     special = _SPECIAL.get(name)
-    return special if special is not None else _check(schema.load().definitions[name], name)
+    if special is not None:
+        return special
+    check = _check(schema.load().definitions[name], name)
+    return _remembering(check) if name == _POD_SPEC else check
+
+
+def _remembering(check: _Check) -> _Check:
+    """A check that passes what it passed before, as replicas' specs are. Equal JSON tells 1 from true and 1.0,
+    equal values tell a text from what only looks like it when encoded."""
+    sound: Seen[Any] = Seen()
+
+    def remembering(value: Any) -> list[_Finding] | None:
+        try:
+            form = sound.form(value)
+        except (TypeError, ValueError):
+            return check(value)  # no JSON: the check says what is wrong
+        if sound.get(form) == value:
+            return None
+        found = check(value)
+        if not found:
+            sound.keep(form, value)
+        return found
+
+    return remembering
 
 
 def _check(node: schema.Definition, name: str = "") -> _Check:
