@@ -41,6 +41,7 @@ from ktui.engine.parts import Part, stop_within, supervise
 from ktui.engine.scheduler.scheduler import Scheduler
 from ktui.engine.store import Store, open_store
 from ktui.kube.clock import Clock, RealClock
+from ktui.kube.resource import Object
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Engine:
         self._server: ApiServer | None = None
         self._runtime: Runtime | None = None
         self._controllers: ControllerRunner | None = None
+        self._recorder: EventRecorder | None = None
 
     @property
     def client(self) -> Client:
@@ -156,7 +158,7 @@ class Engine:
             """Of one of our own parts, which write typed objects."""
             return LocalClient(server, f"system:{user}", manager=manager or user, trusted=True)
 
-        recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
+        recorder = self._recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
         controller_informers = Informers(client("kube-controller-manager"), clock)
         controllers = self._controllers = ControllerRunner(
             default_controllers(
@@ -199,7 +201,15 @@ class Engine:
     def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         part = Part(name)
         self.parts.append(part)
-        self._tasks.append(asyncio.create_task(supervise(part, run, self._clock), name=name))
+        task = supervise(part, run, self._clock, self._tell_crash)
+        self._tasks.append(asyncio.create_task(task, name=name))
+
+    def _tell_crash(self, part: Part) -> None:
+        """Show it where people look: as a Warning about the node."""
+        if self._recorder is not None:
+            node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": _node_name()}}
+            message = f"ktui's part {part.name} failed and is started again: {part.last_error}"
+            self._recorder.event(node, "Warning", "PartFailed", message)
 
     async def stop(self, *, stop_pods: bool = False) -> None:
         """End every part and let go of the data folder. Containers keep running unless `stop_pods`."""

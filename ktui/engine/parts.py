@@ -26,8 +26,10 @@ class Part:
     """Asked to end: when it does, that is no failure."""
 
 
-async def supervise(part: Part, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Run a part for ever: a crash or an unexpected end is followed by a fresh start, later each time."""
+async def supervise(
+    part: Part, run: Callable[[], Awaitable[None]], clock: Clock, tell: Callable[[Part], None]
+) -> None:
+    """Run a part for ever: a crash or an unexpected end is told and followed by a fresh start, later each time."""
     failures = 0
     while True:
         started = clock.monotonic()
@@ -43,6 +45,7 @@ async def supervise(part: Part, run: Callable[[], Awaitable[None]], clock: Clock
         if clock.monotonic() - started > _HEALTHY_SECONDS:
             failures = 0
         part.restarts += 1
+        tell(part)
         await clock.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
         failures += 1
 
