@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -9,7 +10,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+
+import pytest
 
 SECONDS = 30.0
 
@@ -85,7 +89,22 @@ class Kubectl:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self._environment(),
+            bufsize=0,  # what was read ahead would be hidden from select
         )
+
+
+@lru_cache(maxsize=1)
+def minor() -> int:
+    """Which kubectl this is: 32 for 1.32. Fails without one."""
+    assert shutil.which("kubectl"), "these tests need kubectl; scripts/setup.sh installs it"
+    done = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, check=True)
+    return int(json.loads(done.stdout)["clientVersion"]["minor"].rstrip("+"))
+
+
+def since(version: int):
+    """Marks a test of what kubectl can do, or says that way, since 1.`version`."""
+    has_it = shutil.which("kubectl") is None or minor() >= version
+    return pytest.mark.skipif(not has_it, reason=f"kubectl is older than 1.{version}")
 
 
 def line_of(process: subprocess.Popen[bytes], seconds: float = SECONDS) -> str:
@@ -104,10 +123,10 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 def start_engine(data_dir: Path) -> subprocess.Popen[bytes]:
     """An engine on a port of its own; returns when it is ready."""
-    assert shutil.which("kubectl"), "these tests need kubectl; scripts/setup.sh installs it"
+    minor()
     words = ["--data-dir", str(data_dir), "serve", "--runtime", "sim", "--listen", "127.0.0.1:0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ktui", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "ktui", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     )
     line = line_of(process, 60)
     if not line.startswith("ktui ready"):

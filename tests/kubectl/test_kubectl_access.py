@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import Kubectl
+from cluster import Kubectl, since
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def test_a_user_without_rights_may_look_at_what_there_is(alice: Kubectl):
     alice.ok("version")
 
 
+@since(24)
 def test_an_unknown_token_is_no_login(admin: Kubectl, tmp_path: Path):
     kubeconfig = tmp_path / "stranger"
     kubeconfig.write_bytes(admin.kubeconfig.read_bytes())

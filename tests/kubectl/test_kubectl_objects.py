@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from cluster import Kubectl, ended, line_of
+from cluster import Kubectl, ended, line_of, since
 from conftest import WEB
 
 
@@ -66,6 +66,7 @@ def test_get_goes_through_pages(kubectl: Kubectl):
     assert len(kubectl.ok("get", "configmaps", "--chunk-size=2", "-o", "name").split()) >= 5
 
 
+@since(24)
 def test_get_watches(kubectl: Kubectl):
     process = kubectl.start("get", "configmaps", "-w", "--output-watch-events", "--no-headers")
     try:
@@ -131,6 +132,7 @@ def test_apply_on_the_server_guards_fields(kubectl: Kubectl):
     assert kubectl.ok("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "3"
 
 
+@since(26)
 def test_unknown_fields_are_refused(kubectl: Kubectl):
     error = kubectl.fails("apply", "-f", "-", stdin=WEB.replace("  replicas: 2", "  replica: 2"))
     assert 'strict decoding error: unknown field "spec.replica"' in error
@@ -163,6 +165,7 @@ def test_edit_saves_what_the_editor_wrote(web: Kubectl):
     )
 
 
+@since(24)
 def test_the_three_kinds_of_patch(web: Kubectl):
     web.ok(
         "patch",
@@ -185,15 +188,16 @@ def test_the_three_kinds_of_patch(web: Kubectl):
     ).endswith("web patched\n")
 
 
-def test_replace(kubectl: Kubectl):
-    kubectl.ok("create", "-f", "-", stdin=WEB)
-    assert kubectl.ok("replace", "-f", "-", stdin=WEB.replace("web:1", "web:2")) == (
+def test_replace(web: Kubectl):
+    assert web.ok("replace", "-f", "-", stdin=WEB.replace("web:1", "web:2")) == (
         "deployment.apps/web replaced\n"
     )
-    replaced = kubectl.ok("replace", "--force", "--grace-period=0", "-f", "-", stdin=WEB)
+    web.ok("rollout", "status", "deployment/web", "--timeout=30s")
+    replaced = web.ok("replace", "--force", "--grace-period=0", "-f", "-", stdin=WEB)
     assert "deployment.apps/web replaced" in replaced
 
 
+@since(24)
 def test_label_and_annotate(web: Kubectl):
     assert web.ok("label", "deploy", "web", "tier=front") == "deployment.apps/web labeled\n"
     assert "already has a value" in web.fails("label", "deploy", "web", "tier=back")
@@ -202,6 +206,7 @@ def test_label_and_annotate(web: Kubectl):
     assert web.ok("annotate", "deploy", "web", "note=hi") == "deployment.apps/web annotated\n"
 
 
+@since(24)
 def test_create_makes_each_kind(kubectl: Kubectl):
     assert kubectl.ok("create", "configmap", "c", "--from-literal=a=b") == "configmap/c created\n"
     assert kubectl.ok("create", "secret", "generic", "s", "--from-literal=a=b") == "secret/s created\n"
@@ -222,6 +227,7 @@ def test_run_makes_a_pod(kubectl: Kubectl):
     )
 
 
+@since(27)
 def test_explain_knows_fields(admin: Kubectl):
     text = admin.ok("explain", "pod.spec.containers.image")
     assert text.startswith("KIND:       Pod\nVERSION:    v1\n\nFIELD: image <string>\n")
@@ -229,6 +235,7 @@ def test_explain_knows_fields(admin: Kubectl):
     assert 'field "nonsense" does not exist' in admin.fails("explain", "pod.nonsense")
 
 
+@since(24)
 def test_delete_by_name_selector_and_file(web: Kubectl):
     web.ok("create", "configmap", "c")
     assert web.ok("delete", "configmap", "c") == 'configmap "c" deleted\n'

@@ -43,7 +43,7 @@ class Documents:
     def __init__(self, declarations: Sequence[Declaration]) -> None:
         self._declarations = declarations
         # Kinds that are never stored may have no definition: there is nothing to say of them.
-        self._described = [each for each in declarations if each.schema in load().definitions]
+        self._described = [d for d in declarations if d.custom is not None or d.schema in load().definitions]
         self._version_3: dict[str, Document] = {}
         self._version_2: dict[str, Document] = {}
 
