@@ -89,6 +89,7 @@ class Write:
             self.request.user,
             self.subresource,
             self.options.dry_run,
+            self.request.warnings,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ktui.engine.api.declaration import Declaration
@@ -24,6 +24,8 @@ class Attributes:
     user: User
     subresource: str = ""
     dry_run: bool = False
+    warnings: list[str] = field(default_factory=list[str], compare=False)
+    """What the caller is told besides the answer."""
 
     @property
     def resource(self) -> Resource:
@@ -32,6 +34,11 @@ class Attributes:
     def is_about(self, resource: Resource, *operations: Operation) -> bool:
         """Is it one of these operations on the main resource `resource`?"""
         return self.operation in operations and not self.subresource and self.resource.key == resource.key
+
+    def warn(self, message: str) -> None:
+        """Tell the caller, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
 
 
 class View(Protocol):

@@ -8,6 +8,7 @@ from ktui.engine.api.admission.base import Attributes, Plugin, View
 from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerationSeconds
 from ktui.engine.api.admission.limit_ranger import LimitRanger
 from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
+from ktui.engine.api.admission.pod_security import PodSecurity
 from ktui.engine.api.admission.priority import Priority
 from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.service_account import ServiceAccount
@@ -17,6 +18,7 @@ PLUGINS: Sequence[Callable[[View], Plugin]] = (
     NamespaceLifecycle,
     LimitRanger,
     ServiceAccount,
+    PodSecurity,
     DefaultTolerationSeconds,
     Priority,
     ResourceQuota,
