@@ -125,3 +125,12 @@ rules: [{{apiGroups: [""], resources: [pods], verbs: [get]}}]
 """
     assert "rec reconciled" in kubectl.ok("auth", "reconcile", "-f", "-", stdin=role)
     assert "rec" in kubectl.ok("auth", "reconcile", "-f", "-", stdin=role)
+
+
+def test_others_can_check_tokens(kubectl: Kubectl, alice: Kubectl):
+    configuration = json.loads(kubectl.ok("get", "--raw", "/.well-known/openid-configuration"))
+    assert configuration["jwks_uri"] == f"{configuration['issuer']}/openid/v1/jwks"
+    (key,) = json.loads(kubectl.ok("get", "--raw", "/openid/v1/jwks"))["keys"]
+    assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
+    assert "d" not in key, "the private part stays where it is"
+    assert 'cannot get path "/openid/v1/jwks"' in alice.fails("get", "--raw", "/openid/v1/jwks")

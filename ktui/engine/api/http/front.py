@@ -18,6 +18,7 @@ from ktui.engine.api.authn.identity import TokenAuthenticator
 from ktui.engine.api.http.about import AboutHandlers
 from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
 from ktui.engine.api.http.identity import authentication
+from ktui.engine.api.http.issuer import IssuerHandlers
 from ktui.engine.api.http.openapi import OpenApiHandlers
 from ktui.engine.api.http.resources import ResourceHandlers
 from ktui.engine.api.server import ApiServer
@@ -39,7 +40,7 @@ class HttpFront:
             middlewares=[failures_as_status, authentication(tokens, lambda: server.authorizer)],
         )
         resources = ResourceHandlers(server)
-        app.router.add_routes(AboutHandlers(server).routes())
+        app.router.add_routes([*AboutHandlers(server).routes(), *IssuerHandlers(server).routes()])
         app.router.add_routes(OpenApiHandlers(server).routes())
         app.router.add_route("*", "/{path:.*}", resources.handle)
         self._runner = web.AppRunner(
