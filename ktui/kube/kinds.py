@@ -34,6 +34,10 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 
+POD_DISRUPTION_BUDGETS = Resource(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, "poddisruptionbudget", ("pdb",)
+)
+
 PRIORITY_CLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, "priorityclass", ("pc",)
 )

@@ -47,6 +47,7 @@ from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
 from ktui.engine.api.resources import reviews
 from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
+from ktui.engine.api.subresources.budget import Budgets
 from ktui.engine.api.subresources.partial import PARTIAL
 from ktui.engine.api.subresources.pods import body_of
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
@@ -97,7 +98,8 @@ class ApiServer:
         )
         self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
-        self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, self.clock)
+        budgets = Budgets(StoreView(store))
+        self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
         self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)

@@ -8,6 +8,7 @@ from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
 from ktui.engine.controllers.deployment import DeploymentController
+from ktui.engine.controllers.disruption import DisruptionController
 from ktui.engine.controllers.garbagecollector import GarbageCollector
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
@@ -39,6 +40,7 @@ def default_controllers(
         PodGarbageCollector(client, clock),
         ServiceAccountController(client),
         ResourceQuotaController(client, clock),
+        DisruptionController(client, clock),
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),

@@ -9,6 +9,7 @@ from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.documents import decode, encode, metadata_of, success
 from ktui.engine.api.reading import Reader
+from ktui.engine.api.subresources.budget import Budgets
 from ktui.engine.api.subresources.pods import (
     body_of,
     bound,
@@ -26,10 +27,13 @@ from ktui.kube.resource import Object
 class SubresourceWrites:
     """Each becomes a change of the object behind it."""
 
-    def __init__(self, reader: Reader, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer, deleter: Deleter, budgets: Budgets, clock: Clock
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._deleter = deleter
+        self._budgets = budgets
         self._clock = clock
 
     async def scale(self, write: Write, change: Callable[[Object], object]) -> bytes:
@@ -67,6 +71,7 @@ class SubresourceWrites:
         pod = decode(self._reader.get(write.declaration, write.namespace, write.name).data)
         if not goes_without_budget(pod):
             now = rfc3339(self._clock.now())
+            await self._budgets.take(pod, now, dry_run=options.dry_run)
             await self._writer.change(write, lambda pod: disrupted(pod, now))
         await self._deleter.delete(write.request, write.declaration, write.namespace, write.name, options)
         return encode({**success(), "code": 201})
