@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -92,11 +92,11 @@ def goes_as_it_is(request: web.Request, representation: Representation) -> bool:
 
 
 async def sent_in_parts(
-    request: web.Request, parts: Sequence[bytes], warnings: Sequence[str] = ()
+    request: web.Request, length: int, parts: Iterable[bytes], warnings: Sequence[str] = ()
 ) -> web.StreamResponse:
-    """Send JSON part by part: the client reads the first while the next are encrypted, others get their turn
-    in between, and the whole is never copied."""
-    response = web.StreamResponse(headers={"Content-Type": JSON, "Content-Length": str(sum(map(len, parts)))})
+    """Send JSON of `length` bytes part by part: the client reads the first while the next are encrypted, others
+    get their turn in between, and the whole is never copied."""
+    response = web.StreamResponse(headers={"Content-Type": JSON, "Content-Length": str(length)})
     _warn(response, warnings)
     await response.prepare(request)
     for part in parts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -45,6 +45,7 @@ from ktui.kube.resource import Object, Resource
 
 _LIST_SLICE = 250
 _PART_ITEMS = 50
+_TAIL = b"]}"
 _WATCH_SECONDS = (1800, 3600)
 """A watch that names no timeout ends somewhere in here, so that many don't come back at once."""
 
@@ -143,9 +144,12 @@ class ResourceHandlers:
         if form.kind:
             data = await as_list(found.raw, metadata, form.version)
         elif goes_as_it_is(call.http, form) and len(found.raw) > _LIST_SLICE:
-            return await sent_in_parts(call.http, _parts(resource, found.raw, metadata), call.caller.warnings)
+            head = _head(resource, metadata)
+            length = len(head) + sum(map(len, found.raw)) + len(found.raw) - 1 + len(_TAIL)
+            parts = _parts(head, found.raw)
+            return await sent_in_parts(call.http, length, parts, call.caller.warnings)
         else:
-            data = b"".join(_parts(resource, found.raw, metadata))
+            data = _joined(resource, found.raw, metadata)
         return await sent(call.http, data, form, warnings=call.caller.warnings)
 
     async def _watch(self, call: Call) -> web.StreamResponse:
@@ -244,7 +248,7 @@ class ResourceHandlers:
         if form.kind:
             data = await as_list(deleted, {}, form.version)
         else:
-            data = b"".join(_parts(call.resource, deleted, {}))
+            data = _joined(call.resource, deleted, {})
         return await sent(call.http, data, replace(form, kind=""), warnings=call.caller.warnings)
 
 
@@ -261,16 +265,25 @@ async def _table(call: Call, table: Object, form: Representation) -> web.Respons
     return await sent(call.http, msgspec.json.encode(table), form, warnings=call.caller.warnings)
 
 
-def _parts(resource: Resource, items: Sequence[bytes], metadata: Object) -> list[bytes]:
-    """A list's JSON in parts of a moment's work each."""
+def _joined(resource: Resource, items: Sequence[bytes], metadata: Object) -> bytes:
+    return b"".join(_parts(_head(resource, metadata), items))
+
+
+def _head(resource: Resource, metadata: Object) -> bytes:
+    """A list's JSON up to its items."""
     head = msgspec.json.encode(
         {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
     )
-    parts = [head[:-1] + b',"items":[']
+    return head[:-1] + b',"items":['
+
+
+def _parts(head: bytes, items: Sequence[bytes]) -> Iterator[bytes]:
+    """A list's JSON in parts of a moment's work each."""
+    yield head
     for start in range(0, len(items), _PART_ITEMS):
-        parts.append((b"," if start else b"") + b",".join(items[start : start + _PART_ITEMS]))
-    parts.append(b"]}")
-    return parts
+        part = items[start : start + _PART_ITEMS]
+        yield b",".join([b"", *part] if start else part)
+    yield _TAIL
 
 
 def _encoded(batch: Sequence[WatchEvent]) -> bytes:
