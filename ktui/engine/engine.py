@@ -21,6 +21,7 @@ from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
 from ktui.engine.api.authn.identity import ADMIN
 from ktui.engine.api.authn.jwt import SigningKey
+from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.front import HttpFront
 from ktui.engine.api.http.secure import Address, SecureApi, server_names
 from ktui.engine.api.local import LocalClient
@@ -131,7 +132,9 @@ class Engine:
         )
         await server.start()
         await ensure_default_roles(server)
-        front = HttpFront(server, [server.tokens.authenticate])
+        audit = AuditLog(self.options.data_dir / "audit.log")
+        self._closers.append(audit.close)
+        front = HttpFront(server, [server.tokens.authenticate], audit)
         await front.listen(self.options.socket)
         self._closers.append(front.close)
         self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))

@@ -134,3 +134,22 @@ def test_others_can_check_tokens(kubectl: Kubectl, alice: Kubectl):
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
     assert "d" not in key, "the private part stays where it is"
     assert 'cannot get path "/openid/v1/jwks"' in alice.fails("get", "--raw", "/openid/v1/jwks")
+
+
+def test_the_audit_log_tells_who_did_what(kubectl: Kubectl, alice: Kubectl):
+    kubectl.ok("create", "configmap", "audited", "--as=system:masters-friend", "--as-group=system:masters")
+    kubectl.ok("get", "configmap", "audited")
+    alice.fails("get", "secrets")
+    path = kubectl.kubeconfig.parent / "audit.log"
+    assert path.stat().st_mode & 0o777 == 0o600
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    mine = [e for e in events if e.get("objectRef", {}).get("namespace") == kubectl.namespace]
+    (created,) = [e for e in mine if e["verb"] == "create" and e["objectRef"]["resource"] == "configmaps"]
+    assert created["responseStatus"] == {"code": 201}
+    assert created["user"]["username"] == "kubernetes-admin"
+    assert created["impersonatedUser"]["username"] == "system:masters-friend"
+    assert created["userAgent"].startswith("kubectl")
+    (denied,) = [e for e in mine if e["responseStatus"]["code"] == 403]
+    assert denied["user"]["username"] == "alice"
+    assert denied["objectRef"]["resource"] == "secrets"
+    assert not [e for e in mine if e["verb"] == "get" and e["responseStatus"]["code"] == 200]

@@ -17,6 +17,7 @@ from aiohttp import web
 from ktui.engine.api.authn.identity import TokenAuthenticator
 from ktui.engine.api.http.about import AboutHandlers
 from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
+from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.identity import authentication
 from ktui.engine.api.http.issuer import IssuerHandlers
 from ktui.engine.api.http.openapi import OpenApiHandlers
@@ -34,10 +35,16 @@ _BACKLOG = 1024
 class HttpFront:
     """Serves one `ApiServer`."""
 
-    def __init__(self, server: ApiServer, tokens: Sequence[TokenAuthenticator] = ()) -> None:
+    def __init__(
+        self, server: ApiServer, tokens: Sequence[TokenAuthenticator] = (), audit: AuditLog | None = None
+    ) -> None:
         app = web.Application(
             client_max_size=MAX_BODY_BYTES,
-            middlewares=[failures_as_status, authentication(tokens, lambda: server.authorizer)],
+            middlewares=[
+                *([audit.record] if audit else []),
+                failures_as_status,
+                authentication(tokens, lambda: server.authorizer),
+            ],
         )
         resources = ResourceHandlers(server)
         app.router.add_routes([*AboutHandlers(server).routes(), *IssuerHandlers(server).routes()])

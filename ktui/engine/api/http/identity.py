@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import web
@@ -19,7 +20,18 @@ from ktui.engine.api.authn.identity import (
 from ktui.engine.api.authn.impersonation import impersonated
 from ktui.engine.api.request import Authorizer, User
 
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, if that is known, and as whom."""
+
+    user: User | None = None
+    acting_as: User | None = None
+
+
 _USER = web.RequestKey("user", User)
+_CALLER = web.RequestKey("caller", Caller)
+_NOBODY = Caller()
 
 
 def authentication(
@@ -32,15 +44,24 @@ def authentication(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         user = await _identify(request, token_authenticators)
-        request[_USER] = await impersonated(user, request.headers.items(), authorizer())
+        request[_CALLER] = Caller(user)
+        acting = await impersonated(user, request.headers.items(), authorizer())
+        if acting is not user:
+            request[_CALLER] = Caller(user, acting)
+        request[_USER] = acting
         return await handler(request)
 
     return authenticate
 
 
 def user_of(request: web.Request) -> User:
-    """The caller."""
+    """The caller, or whom it acts as."""
     return request[_USER]
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who really calls."""
+    return request.get(_CALLER, _NOBODY)
 
 
 async def _identify(request: web.Request, tokens: Sequence[TokenAuthenticator]) -> User:
