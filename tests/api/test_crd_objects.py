@@ -191,6 +191,19 @@ async def test_transition_rules_compare_with_what_was(world):
     assert caught.value.message == KIND + 'spec.parts[1]: Invalid value: "object": may only grow'
 
 
+async def test_rules_with_an_optional_old_value_run_at_creation_too(world):
+    rule = {
+        "rule": "oldSelf.hasValue() || self.low == 1",
+        "message": "starts at one",
+        "optionalOldSelf": True,
+    }
+    await rules_of(world, rule)
+    error = await refused(world, {**widget(), "spec": {"low": 2}})
+    assert error.message == KIND + 'spec: Invalid value: "object": starts at one'
+    await world.create({**widget(), "spec": {"low": 1}})
+    await world.client.patch(resource(), "w", {"spec": {"low": 2}}, "default")
+
+
 @pytest.mark.parametrize(
     "rule",
     [

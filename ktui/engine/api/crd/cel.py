@@ -1,6 +1,7 @@
 """CEL, the expression language of Kubernetes' rules: a library's interpreter with Kubernetes' own functions.
 
-The library is loaded when the first expression is compiled (it takes a moment, and most clusters need none)."""
+The library is loaded when the first expression is compiled: most clusters need none.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ktui.engine.api.crd.cel_functions import FUNCTIONS
@@ -48,14 +52,27 @@ class CelError(ValueError):
     """An expression that can't be read or evaluated."""
 
 
+@lru_cache(maxsize=1)
+def _interpreter() -> Any:
+    """The library's compiled half alone, in milliseconds: the package would load its command line, half a second."""
+    package = find_spec("cel")
+    for folder in (package and package.submodule_search_locations) or ():
+        for path in Path(folder).glob("cel.*.so"):
+            spec = spec_from_file_location("cel.cel", path)
+            if spec is not None and spec.loader is not None:
+                module = module_from_spec(spec)
+                spec.loader.exec_module(module)
+                return module
+    return import_module("cel")
+
+
 @lru_cache(maxsize=1024)
 def compiled(expression: str) -> Program:
     """An expression as a function of its variables; raises CelError if it can't be read."""
-    import cel
-
     if len(expression) > _LONGEST:
         raise CelError(f"expression is longer than {_LONGEST} characters")
     try:
+        cel = _interpreter()
         program = cel.compile(expression)
     except ValueError as error:
         raise CelError(
@@ -80,8 +97,7 @@ def _worded(error: Exception) -> str:
 
 def optional(value: Any) -> Any:
     """An `optional` of CEL; None is `optional.none()`."""
-    import cel
-
+    cel = _interpreter()
     return cel.OptionalValue.none() if value is None else cel.OptionalValue.of(value)
 
 

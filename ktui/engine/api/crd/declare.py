@@ -61,6 +61,9 @@ def _declaration(definition: Object, version: Object) -> Declaration:
         found = checking.check(root, obj)
         if rules:
             found += [UNCHECKED] if found else rules.check(obj, transitions=False)
+            # Without a version it is new: rules with an optional old value run as well.
+            if not metadata_of(obj).get("resourceVersion") and UNCHECKED not in found:
+                found += rules.check(obj, transitions=True)
         return causes + found
 
     def transitions(new: Object, old: Object) -> list[Cause]:
