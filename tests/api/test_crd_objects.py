@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from ktui.client.base import WriteOptions
 from ktui.engine.api.crd import checking
 from ktui.engine.api.crd.structural import defaulted, node_of, prune
+from ktui.kube.clock import settle
 from ktui.kube.errors import StatusError
+from ktui.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS
 
 KIND = 'Widget.example.com "w" is invalid: '
 
@@ -189,6 +191,19 @@ async def test_transition_rules_compare_with_what_was(world):
     with pytest.raises(StatusError) as caught:
         await world.client.patch(resource(), "w", smaller, "default")
     assert caught.value.message == KIND + 'spec.parts[1]: Invalid value: "object": may only grow'
+
+
+async def test_what_a_stricter_schema_finds_may_stay_until_it_is_touched(world):
+    await world.define(version(spec={"type": "object", "x-kubernetes-preserve-unknown-fields": True}))
+    await world.create({**widget(), "spec": {"a": 1, "size": 99}})
+    crd = await world.client.get(CUSTOM_RESOURCE_DEFINITIONS, "widgets.example.com")
+    crd["spec"]["versions"] = [version()]
+    await world.client.update(CUSTOM_RESOURCE_DEFINITIONS, crd)
+    await settle(30)
+    await world.client.patch(resource(), "w", {"spec": {"code": "ab"}}, "default")
+    with pytest.raises(StatusError) as caught:
+        await world.client.patch(resource(), "w", {"spec": {"size": 98}}, "default")
+    assert "spec.size in body should be less than or equal to 10" in caught.value.message
 
 
 async def test_rules_with_an_optional_old_value_run_at_creation_too(world):

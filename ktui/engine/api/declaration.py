@@ -56,8 +56,8 @@ class Custom:
     stored_version: str
     from_storage: Callable[[bytes], bytes] | None
     """A stored object as this version has it; None: it is stored so."""
-    validate_status: Callable[[Object, Object], list[Cause]]
-    """(new, old): the schema's rules on an update of status."""
+    validate_update: Callable[[Object, Object], list[Cause]]
+    """(new, old): all rules on an update, also of status; what was wrong before and is unchanged may stay."""
     warning: str = ""
     """Told to everyone who uses a deprecated version."""
     is_terminating: bool = False

@@ -247,13 +247,13 @@ class Writer:
     def _errors(write: Write, obj: Object, old: Object) -> list[Cause]:
         """What the declared rules find; status and what the server changes itself are not their matter."""
         declaration = write.declaration
+        if declaration.custom is not None:
+            return declaration.custom.validate_update(obj, old)
         if write.follows_main_rules:
             found = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
             return list(dict.fromkeys(found))
         if (declaration.resource.key, write.subresource) in PARTIAL:
             return declaration.validate_create(obj)
-        if declaration.custom is not None and write.subresource == "status":
-            return declaration.custom.validate_status(obj, old)
         return []
 
     async def _replace(self, write: Write, entry: Entry, old: Object, new: Object, *, tracked: bool) -> bytes:

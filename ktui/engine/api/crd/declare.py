@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ktui.engine.api.crd import checking
 from ktui.engine.api.crd.columns import columns_of
 from ktui.engine.api.crd.facts import by_priority, path_of, storage_version
+from ktui.engine.api.crd.ratcheting import changed_only
 from ktui.engine.api.crd.rules import UNCHECKED, Rules
 from ktui.engine.api.crd.structural import Node, defaulted, has_defaults, node_of, prune, shape
 from ktui.engine.api.declaration import Custom, Declaration, Scale
@@ -57,19 +58,17 @@ def _declaration(definition: Object, version: Object) -> Declaration:
         return defaulted(root, obj)
 
     def validate(obj: Object) -> list[Cause]:
-        causes = check_metadata(obj, namespaced=resource.namespaced)
         found = checking.check(root, obj)
         if rules:
-            found += [UNCHECKED] if found else rules.check(obj, transitions=False)
-            # Without a version it is new: rules with an optional old value run as well.
-            if not metadata_of(obj).get("resourceVersion") and UNCHECKED not in found:
-                found += rules.check(obj, transitions=True)
-        return causes + found
+            found += [UNCHECKED] if found else rules.check(obj)
+        return check_metadata(obj, namespaced=resource.namespaced) + found
 
-    def transitions(new: Object, old: Object) -> list[Cause]:
-        if not rules or checking.check(root, new):
-            return []
-        return rules.check(new, old, transitions=True)
+    def validate_update(new: Object, old: Object) -> list[Cause]:
+        found = changed_only(checking.check(root, new), new, old)
+        if rules:
+            found += [UNCHECKED] if found else changed_only(rules.check(new, old), new, old)
+        metadata = check_metadata_update(new, old) + check_metadata(new, namespaced=resource.namespaced)
+        return list(dict.fromkeys(metadata + found))
 
     return Declaration(
         resource=resource,
@@ -80,7 +79,6 @@ def _declaration(definition: Object, version: Object) -> Declaration:
         prepare_update=keep_status if has_status else _new,
         prepare_status=only_status,
         validate_create=validate,
-        validate_update=lambda new, old: check_metadata_update(new, old) + transitions(new, old),
         has_status=has_status,
         has_generation=True,
         scale=_scale(scale) if scale else None,
@@ -94,7 +92,7 @@ def _declaration(definition: Object, version: Object) -> Declaration:
             openapi=raw,
             stored_version=storage_version(definition),
             from_storage=_reader(definition, resource, root),
-            validate_status=lambda new, old: validate(new) + transitions(new, old),
+            validate_update=validate_update,
             warning=_warning(resource, version),
             is_terminating=bool(metadata_of(definition).get("deletionTimestamp")),
         ),

@@ -93,14 +93,14 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self._is_needed)
 
-    def check(self, obj: Object, old: Object | None = None, *, transitions: bool) -> list[Cause]:
-        """Every violated rule: with `transitions` of those that compare with the old object, else of the others."""
+    def check(self, obj: Object, old: Object | None = None) -> list[Cause]:
+        """Every violated rule."""
         if id(self._root) not in self._is_needed:
             return []
-        return list(self._check(self._root, obj, old, "", transitions, is_object=True))
+        return list(self._check(self._root, obj, old, "", is_object=True))
 
     def _check(
-        self, node: Node, value: Any, old: Any, path: str, transitions: bool, *, is_object: bool = False
+        self, node: Node, value: Any, old: Any, path: str, *, is_object: bool = False
     ) -> Iterator[Cause]:
         if value is None or id(node) not in self._is_needed:
             return
@@ -108,9 +108,7 @@ class Rules:
         if rules is None:
             rules = self._compiled[id(node)] = compiled(node)
         for rule in rules:
-            if rule.is_transition == transitions and (
-                not rule.is_transition or old is not None or rule.is_optional
-            ):
+            if not rule.is_transition or old is not None or rule.is_optional:
                 yield from _violated(rule, node, value, old, path, is_object=is_object)
         match value:
             case dict():
@@ -120,11 +118,11 @@ class Rules:
                     child = node.child(name)
                     if child is not None:
                         at = f"{path}.{name}" if path else name
-                        yield from self._check(child, inner, before.get(name), at, transitions)
+                        yield from self._check(child, inner, before.get(name), at)
             case list() if node.items is not None:
                 find = _finder(node, old)
                 for index, item in enumerate(cast("list[Any]", value)):
-                    yield from self._check(node.items, item, find(item), f"{path}[{index}]", transitions)
+                    yield from self._check(node.items, item, find(item), f"{path}[{index}]")
             case _:
                 return
 
