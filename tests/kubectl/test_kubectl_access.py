@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import Kubectl, since
+from kubectl_engine import Kubectl, since
 
 
 @pytest.fixture

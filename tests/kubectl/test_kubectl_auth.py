@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import Kubectl
+from kubectl_engine import Kubectl
 
 
 @pytest.fixture

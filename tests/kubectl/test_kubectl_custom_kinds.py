@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cluster import Kubectl
+from kubectl_engine import Kubectl
 
 KIND = """\
 apiVersion: apiextensions.k8s.io/v1

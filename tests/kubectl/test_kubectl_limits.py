@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cluster import Kubectl
+from kubectl_engine import Kubectl
 
 LIMITS = """\
 apiVersion: v1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import yaml
-from cluster import Kubectl, ended, line_of, since
 from conftest import WEB
+from kubectl_engine import Kubectl, ended, line_of, since
 
 
 def test_version_names_the_servers_release(admin: Kubectl):

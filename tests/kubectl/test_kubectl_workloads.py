@@ -6,7 +6,7 @@ import re
 import urllib.request
 
 import pytest
-from cluster import Kubectl, ended, line_of, since
+from kubectl_engine import Kubectl, ended, line_of, since
 
 TRANSPORTS = pytest.mark.parametrize("websockets", ["true", "false"], ids=["websocket", "spdy"])
 
