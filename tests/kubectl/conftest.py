@@ -32,21 +32,6 @@ def kubectl(admin: Kubectl) -> Iterator[Kubectl]:
     admin.ok("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
-WEB = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, labels: {app: web}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: main, image: "web:1", ports: [{containerPort: 80}]}
-"""
-
-
 @pytest.fixture
 def web(kubectl: Kubectl) -> Kubectl:
     """kubectl where a Deployment `web` with two replicas is up."""

@@ -133,3 +133,18 @@ def start_engine(data_dir: Path) -> subprocess.Popen[bytes]:
         process.kill()
         raise AssertionError(f"the engine did not start: {line} {process.communicate()[1].decode()}")
     return process
+
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: main, image: "web:1", ports: [{containerPort: 80}]}
+"""

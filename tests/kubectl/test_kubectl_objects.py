@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from conftest import WEB
-from kubectl_engine import Kubectl, ended, line_of, since
+from kubectl_engine import WEB, Kubectl, ended, line_of, since
 
 
 def test_version_names_the_servers_release(admin: Kubectl):
