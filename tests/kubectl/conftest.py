@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from kubectl_engine import Kubectl, start_engine
+from kubectl_engine import WEB, Kubectl, start_engine
 
 _numbers = itertools.count(1)
 
