@@ -7,7 +7,6 @@ Without a verb the TUI opens.
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,21 +148,9 @@ def cli(
 cli.params.extend(_shared_options(is_root=True))
 
 
-_SHORT_WITH_VALUE = re.compile(r"(-[a-zA-Z])=(.+)", re.DOTALL)
-
-
-def as_click_reads(arguments: Sequence[str]) -> list[str]:
-    """kubectl's `-o=json` as click reads it (`-ojson`); what stands after `--` is left as it is."""
-    args = list(arguments)
-    end = args.index("--") if "--" in args else len(args)
-    return [
-        _SHORT_WITH_VALUE.sub(r"\1\2", arg) if _SHORT_WITH_VALUE.fullmatch(arg) else arg for arg in args[:end]
-    ] + args[end:]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a failure is one line on stderr and a non-zero exit."""
-    args = as_click_reads(sys.argv[1:] if arguments is None else arguments)
+    args = list(sys.argv[1:] if arguments is None else arguments)
     try:
         cli.main(args=args, prog_name="ktui", standalone_mode=False)
     except click.exceptions.Abort:

@@ -9,6 +9,7 @@ import click
 
 from ktui.client.base import Client, PatchType, WriteOptions
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.output import name_of, printer
 from ktui.commands.session import session
 from ktui.commands.sources import Source, read_sources
@@ -26,7 +27,7 @@ _VALIDATION: dict[str, Literal["Strict", "Warn", "Ignore"]] = {
 }
 
 
-@click.command("apply")
+@click.command("apply", cls=Verb)
 @options.filenames
 @options.recursive
 @options.namespace
@@ -69,21 +70,26 @@ async def _apply(client: Client, given: dict[str, Any], *, explicit_namespace: b
     for source in sources:
         try:
             before = await _version(client, source)
-            obj = await client.patch(
-                source.resource,
-                source.name,
-                source.object,
-                source.namespace,
-                patch_type=PatchType.APPLY,
-                options=write,
-            )
+            if given["dry_run"] == "client":
+                obj = source.object
+            else:
+                obj = await client.patch(
+                    source.resource,
+                    source.name,
+                    source.object,
+                    source.namespace,
+                    patch_type=PatchType.APPLY,
+                    options=write,
+                )
         except StatusError as error:
             mistakes += source.explain(error)
             continue
         if show:
             click.echo(show(obj, source.resource), nl=False)
         else:
-            click.echo(f"{name_of(obj, source.resource)} {_verdict(before, obj)}{_dry_run(given)}")
+            click.echo(
+                f"{name_of(obj, source.resource)} {_verdict(before, obj)}{options.dry_run_note(given['dry_run'])}"
+            )
     for mistake in mistakes:
         click.echo(mistake, err=True)
     return bool(mistakes)
@@ -103,7 +109,3 @@ def _verdict(before: str, obj: Object) -> str:
     if not before:
         return "created"
     return "unchanged" if obj["metadata"].get("resourceVersion") == before else "configured"
-
-
-def _dry_run(given: dict[str, Any]) -> str:
-    return "" if given["dry_run"] == "none" else " (server dry run)"

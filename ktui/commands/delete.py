@@ -10,6 +10,7 @@ import click
 
 from ktui.client.base import Client, DeleteOptions, ListOptions, WatchOptions
 from ktui.commands import options
+from ktui.commands.flags import Duration, Verb
 from ktui.commands.session import UserError, session
 from ktui.commands.sources import read_sources
 from ktui.commands.targets import ResourceIndex
@@ -19,7 +20,7 @@ from ktui.kube.resource import Resource
 _CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
-@click.command("delete")
+@click.command("delete", cls=Verb)
 @click.argument("words", nargs=-1, metavar="TYPE NAME… | TYPE/NAME… | -f FILE")
 @options.filenames
 @options.recursive
@@ -31,7 +32,9 @@ _CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "
 @click.option("--now", "at_once", is_flag=True, help="A grace period of one second.")
 @click.option("--force", is_flag=True, help="With --grace-period=0: do not wait for confirmation.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Return when the objects are gone.")
-@click.option("--timeout", type=float, default=0.0, metavar="SECONDS", help="0: as long as it takes.")
+@click.option(
+    "--timeout", type=Duration(), default=0.0, metavar="DURATION", help="30s, 5m; 0: as long as it takes."
+)
 @click.option("--ignore-not-found", is_flag=True)
 @options.dry_run
 @click.option("-o", "--output", type=click.Choice(["", "name"]), default="", help="name: print names only.")
@@ -49,8 +52,14 @@ class _Delete:
         self._client = client
         self._given = given
         grace: int = 1 if given["at_once"] else given["grace_period"]
-        if given["force"] and grace < 0:
+        if given["at_once"] and given["grace_period"] >= 0:
+            raise UserError("--now and --grace-period cannot be specified together")
+        if given["force"] and grace > 0:
+            raise UserError("--force and --grace-period greater than 0 cannot be specified together")
+        if given["force"]:
             grace = 0
+        elif grace == 0:
+            grace = 1  # as kubectl has it: without --force a pod gets a moment to end
         self._options = DeleteOptions(
             grace_period_seconds=grace if grace >= 0 else None,
             propagation_policy=cast(
@@ -69,7 +78,8 @@ class _Delete:
         for resource, namespace, name in chosen:
             try:
                 uid = (await self._client.get(resource, name, namespace))["metadata"]["uid"]
-                await self._client.delete(resource, name, namespace, options=self._options)
+                if self._given["dry_run"] != "client":
+                    await self._client.delete(resource, name, namespace, options=self._options)
             except StatusError as error:
                 if not (error.is_not_found and self._given["ignore_not_found"]):
                     failures.append(error)
@@ -89,7 +99,7 @@ class _Delete:
             click.echo(f"{kind}/{name}")
             return
         forced = " force" if self._given["force"] else ""
-        dry = " (server dry run)" if self._options.dry_run else ""
+        dry = options.dry_run_note(self._given["dry_run"])
         click.echo(f'{kind} "{name}"{forced} deleted{dry}')
 
     async def _from_files(self, explicit_namespace: bool) -> list[tuple[Resource, str, str]]:

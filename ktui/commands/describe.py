@@ -8,6 +8,7 @@ import click
 
 from ktui.client.base import Client, ListOptions
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.session import session
 from ktui.commands.targets import ResourceIndex
 from ktui.describe import describe
@@ -16,7 +17,7 @@ from ktui.kube.errors import StatusError, not_found
 from ktui.kube.resource import Object, Resource
 
 
-@click.command("describe")
+@click.command("describe", cls=Verb)
 @click.argument("words", nargs=-1, metavar="TYPE [NAME…] | TYPE/NAME…")
 @options.scope
 @options.selection

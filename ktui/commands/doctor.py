@@ -9,13 +9,14 @@ import sys
 
 import click
 
+from ktui.commands.flags import Verb
 from ktui.commands.output import columns
 from ktui.commands.session import session
 
 _MARKS = {"ok": "ok", "warning": "warn", "failure": "FAIL"}
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Verb)
 @click.option("-o", "--output", type=click.Choice(["", "json"]), default="", help="json for programs.")
 def command(output: str) -> None:
     """Look at the machine; the exit code is 1 when pods can't run."""

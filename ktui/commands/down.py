@@ -6,10 +6,11 @@ import asyncio
 
 import click
 
+from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 
 
-@click.command("down")
+@click.command("down", cls=Verb)
 def command() -> None:
     """End the engine and remove its pods and network. Objects stay, and run again with the next engine."""
     from ktui.engine.down import take_down

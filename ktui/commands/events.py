@@ -9,6 +9,7 @@ import click
 
 from ktui.client.base import Client, WatchOptions
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.output import as_list, columns, printer
 from ktui.commands.session import UserError, session
 from ktui.kube.age import human_duration
@@ -19,7 +20,7 @@ from ktui.kube.resource import Object
 _HEADER = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
 
 
-@click.command("events")
+@click.command("events", cls=Verb)
 @options.scope
 @click.option("--for", "about", default="", metavar="TYPE/NAME", help="Events about one object.")
 @click.option("--types", default="", metavar="TYPE[,TYPE]", help="Normal, Warning.")

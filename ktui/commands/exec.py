@@ -12,11 +12,14 @@ from ktui.client.base import Client, ExecOptions
 from ktui.client.podsof import pods_of
 from ktui.client.terminal import raw_terminal, run_session
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@click.command(
+    "exec", cls=Verb, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True}
+)
 @click.argument("pod", metavar="POD | TYPE/NAME")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARG…]")
 @options.namespace

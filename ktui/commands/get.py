@@ -10,6 +10,7 @@ import click
 
 from ktui.client.base import Client, ListOptions, WatchOptions
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.output import as_list, columns, is_table, print_table, printer, table_lines
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex, Target
@@ -18,7 +19,7 @@ from ktui.kube.jsonpath import JSONPath, JSONPathError
 from ktui.kube.resource import Object, ObjectKey, Resource
 
 
-@click.command("get")
+@click.command("get", cls=Verb)
 @click.argument("words", nargs=-1, metavar="TYPE[,TYPE] [NAME…] | TYPE/NAME…")
 @options.scope
 @options.selection

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ktui.commands.flags import Verb
 from ktui.commands.session import Session, UserError, default_data_dir, session
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _ADMIN = "kubernetes-admin"
 
 
-@click.command("kubeconfig")
+@click.command("kubeconfig", cls=Verb)
 @click.option("--merge", is_flag=True, help="Merge it into kubectl's own file instead of printing it.")
 @click.option(
     "--name",

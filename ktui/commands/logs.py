@@ -11,6 +11,7 @@ import click
 from ktui.client.base import Client, ListOptions, LogOptions
 from ktui.client.podsof import pods_of
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.duration import parse_duration
@@ -19,7 +20,7 @@ from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object
 
 
-@click.command("logs")
+@click.command("logs", cls=Verb)
 @click.argument("target", required=False, metavar="POD | TYPE/NAME")
 @click.argument("container_word", required=False, metavar="[CONTAINER]")
 @options.namespace

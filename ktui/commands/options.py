@@ -43,6 +43,11 @@ dry_run = click.option(
 container = click.option("-c", "--container", default="", metavar="NAME", help="The container.")
 
 
+def dry_run_note(dry_run: str) -> str:
+    """What a verb adds to its line when nothing was changed."""
+    return {"none": "", "client": " (dry run)", "server": " (server dry run)"}[dry_run]
+
+
 def scope(function: F) -> F:
     """Where to look: `-n`, `-A`."""
     return namespace(all_namespaces(function))

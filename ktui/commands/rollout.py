@@ -11,6 +11,7 @@ import click
 from ktui.client.base import Client, PatchType, WatchOptions, WriteOptions
 from ktui.client.rollout import Revision, read_revisions, restart_patch, rollout_status, undo_patch
 from ktui.commands import options
+from ktui.commands.flags import Duration, Verb
 from ktui.commands.output import columns
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
@@ -39,11 +40,13 @@ def _each(words: tuple[str, ...], namespace: str, act: Callable[[Client, Object]
     session().run(run)
 
 
-@command.command("status")
+@command.command("status", cls=Verb)
 @_words
 @options.namespace
 @click.option("-w", "--watch/--no-watch", default=True, show_default=True, help="Until the rollout is done.")
-@click.option("--timeout", type=float, default=0.0, metavar="SECONDS", help="0: as long as it takes.")
+@click.option(
+    "--timeout", type=Duration(), default=0.0, metavar="DURATION", help="30s, 5m; 0: as long as it takes."
+)
 def status(words: tuple[str, ...], namespace: str, watch: bool, timeout: float) -> None:
     """Show how a rollout goes; the exit code tells whether it went well."""
 
@@ -82,7 +85,7 @@ async def _follow(client: Client, deployment: Object, watch: bool) -> None:
                     break
 
 
-@command.command("history")
+@command.command("history", cls=Verb)
 @_words
 @options.namespace
 @click.option("--revision", type=int, default=0, metavar="N", help="The pod template of one revision.")
@@ -103,7 +106,7 @@ def history(words: tuple[str, ...], namespace: str, revision: int) -> None:
     _each(words, namespace, act)
 
 
-@command.command("undo")
+@command.command("undo", cls=Verb)
 @_words
 @options.namespace
 @click.option("--to-revision", type=int, default=0, metavar="N", help="0: the one before.")
@@ -146,7 +149,7 @@ def _revision(revisions: list[Revision], number: int) -> Revision:
     raise UserError(f"unable to find the specified revision {number}")
 
 
-@command.command("restart")
+@command.command("restart", cls=Verb)
 @_words
 @options.namespace
 def restart(words: tuple[str, ...], namespace: str) -> None:
@@ -160,7 +163,7 @@ def restart(words: tuple[str, ...], namespace: str) -> None:
     _each(words, namespace, act)
 
 
-@command.command("pause")
+@command.command("pause", cls=Verb)
 @_words
 @options.namespace
 def pause(words: tuple[str, ...], namespace: str) -> None:
@@ -174,7 +177,7 @@ def pause(words: tuple[str, ...], namespace: str) -> None:
     _each(words, namespace, act)
 
 
-@command.command("resume")
+@command.command("resume", cls=Verb)
 @_words
 @options.namespace
 def resume(words: tuple[str, ...], namespace: str) -> None:

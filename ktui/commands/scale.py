@@ -8,13 +8,14 @@ import click
 
 from ktui.client.base import Client, PatchType, WriteOptions
 from ktui.commands import options
+from ktui.commands.flags import Verb
 from ktui.commands.output import name_of
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.resource import Object, Resource
 
 
-@click.command("scale")
+@click.command("scale", cls=Verb)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE NAME… | TYPE/NAME…")
 @click.option("--replicas", type=click.IntRange(min=0), required=True, metavar="N")
 @click.option(
@@ -34,7 +35,7 @@ async def _scale(client: Client, words: tuple[str, ...], given: dict[str, Any]) 
         for name in target.names:
             await _set_replicas(client, target.resource, name, given)
             obj = {"apiVersion": target.resource.api_version, "metadata": {"name": name}}
-            dry = " (server dry run)" if given["dry_run"] != "none" else ""
+            dry = options.dry_run_note(given["dry_run"])
             click.echo(f"{name_of(obj, target.resource)} scaled{dry}")
 
 
@@ -50,6 +51,9 @@ async def _set_replicas(client: Client, resource: Resource, name: str, given: di
         if current != expected:
             raise UserError(f"expected {expected} replicas, there are {current}")
         change["metadata"] = {"resourceVersion": scale["metadata"]["resourceVersion"]}
+    if given["dry_run"] == "client":
+        await client.get(resource, name, namespace, subresource="scale")
+        return
     await client.patch(
         resource, name, change, namespace, patch_type=PatchType.MERGE, subresource="scale", options=write
     )

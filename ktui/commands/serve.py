@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ktui.commands.flags import Verb
 from ktui.commands.listening import host_and_port, listen_option, no_api_option
 from ktui.commands.session import Session, UserError, session
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ktui.engine.engine import EngineOptions, RuntimeName
 
 
-@click.command("serve")
+@click.command("serve", cls=Verb)
 @click.option(
     "--manifests", type=click.Path(path_type=Path), metavar="DIR", help="The folder of manifests to watch."
 )

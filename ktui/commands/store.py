@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 command = click.Group("store", help="Check or repair the store of a data folder.")
 
 
-@command.command("check")
+@command.command("check", cls=Verb)
 def check() -> None:
     """Read the whole store and say whether it is sound."""
     result = _repair(dry_run=True)
@@ -24,7 +25,7 @@ def check() -> None:
     raise UserError(f"{result.damage}; `ktui store repair` would keep {_kept(result)}")
 
 
-@command.command("repair")
+@command.command("repair", cls=Verb)
 def repair() -> None:
     """Go back to the last state before the damage; what was damaged is kept beside it."""
     result = _repair(dry_run=False)

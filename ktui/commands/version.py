@@ -7,11 +7,12 @@ import json
 import click
 
 from ktui import __version__
+from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 from ktui.kube.yaml_text import to_yaml
 
 
-@click.command("version")
+@click.command("version", cls=Verb)
 @click.option("--client", "client_only", is_flag=True, help="Only of this command.")
 @click.option("-o", "--output", type=click.Choice(["", "yaml", "json"]), default="")
 def command(client_only: bool, output: str) -> None:

@@ -1,16 +1,42 @@
 """Arguments as people write them for kubectl."""
 
-from ktui.cli import as_click_reads
+import click
+import pytest
+
+from ktui.commands import delete, get
+from ktui.commands.flags import Duration, as_click_reads
+
+GET, DELETE = get.command.params, delete.command.params
 
 
 def test_short_options_may_have_an_equals_sign() -> None:
-    assert as_click_reads(["get", "po", "-o=jsonpath={.a=b}", "-n=x"]) == [
-        "get",
-        "po",
-        "-ojsonpath={.a=b}",
-        "-nx",
-    ]
+    assert as_click_reads(GET, ["po", "-o=jsonpath={.a=b}", "-n=x"]) == ["po", "-ojsonpath={.a=b}", "-nx"]
 
 
 def test_a_containers_command_is_left_as_it_is() -> None:
-    assert as_click_reads(["exec", "p", "--", "dd", "-x=y"]) == ["exec", "p", "--", "dd", "-x=y"]
+    assert as_click_reads(GET, ["p", "--", "dd", "-x=y", "-w=true"]) == ["p", "--", "dd", "-x=y", "-w=true"]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["po", "--watch=true"], ["po", "--watch"]),
+        (["po", "-w=1"], ["po", "-w"]),
+        (["po", "-A", "--all-namespaces=false"], ["po"]),
+        (["po", "--selector=watch=true"], ["po", "--selector=watch=true"]),
+    ],
+)
+def test_flags_may_say_true_or_false(given: list[str], read: list[str]) -> None:
+    assert as_click_reads(GET, given) == read
+
+
+def test_flags_that_default_to_true_can_be_turned_off() -> None:
+    assert as_click_reads(DELETE, ["--wait=false", "--force=true"]) == ["--no-wait", "--force"]
+    with pytest.raises(click.BadOptionUsage, match="maybe"):
+        as_click_reads(DELETE, ["--wait=maybe"])
+
+
+def test_durations_are_gos_or_seconds() -> None:
+    assert [Duration().convert(text, None, None) for text in ("30s", "5m", "2", "0")] == [30, 300, 2, 0]
+    with pytest.raises(click.BadParameter, match="5s, 2m30s"):
+        Duration().convert("soon", None, None)

@@ -127,6 +127,17 @@ class TestApplyAndDelete:
         assert out == "configmap/dry created (server dry run)\n"
         assert engine.run("get", "cm", "dry").code == 1
 
+    def test_kubectls_spellings_of_flags(self, engine: EngineProcess) -> None:
+        out = engine.ok("apply", "-f", "-", "--dry-run=client", stdin=config("dry")).out
+        assert out == "configmap/dry created (dry run)\n"
+        assert engine.run("get", "cm", "dry", "--all-namespaces=false").code == 1
+        engine.ok("apply", "-f", "-", stdin=config("short-lived"))
+        out = engine.ok("delete", "cm", "short-lived", "--dry-run=client").out
+        assert out == 'configmap "short-lived" deleted (dry run)\n'
+        out = engine.ok("delete", "cm", "short-lived", "--grace-period=0", "--force", "--timeout=30s").out
+        assert out == 'configmap "short-lived" force deleted\n'
+        assert engine.run("delete", "cm", "x", "--now", "--grace-period=3").code == 1
+
     def test_mistakes_are_told_at_file_line_and_column(self, engine: EngineProcess, tmp_path: Path) -> None:
         file = tmp_path / "bad.yaml"
         file.write_text(
