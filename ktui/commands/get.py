@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,10 +13,12 @@ from ktui.commands import options
 from ktui.commands.flags import Verb
 from ktui.commands.output import as_list, columns, is_table, print_table, printer, table_lines
 from ktui.commands.session import UserError, session
+from ktui.commands.sorting import sorted_by
 from ktui.commands.targets import ResourceIndex, Target
 from ktui.kube.errors import StatusError
-from ktui.kube.jsonpath import JSONPath, JSONPathError
 from ktui.kube.resource import Object, ObjectKey, Resource
+
+T = TypeVar("T")
 
 
 @click.command("get", cls=Verb)
@@ -44,6 +46,7 @@ class _Get:
         self._client = client
         self._given = given
         self._output: str = given["output"]
+        self._failures: list[StatusError] = []
         self._namespace: str = "" if given["all_namespaces"] else given["namespace"]
         self._selection = ListOptions(
             label_selector=given["selector"], field_selector=given["field_selector"]
@@ -63,19 +66,14 @@ class _Get:
             await self._print_tables(targets)
         else:
             await self._print_objects(targets)
+        self._fail()
 
     async def _print_tables(self, targets: Sequence[Target]) -> None:
         mixed = len(targets) > 1
         blocks: list[tuple[str, Object]] = []
-        failures: list[StatusError] = []
         for target in targets:
-            try:
-                table = await self._table(target)
-            except StatusError as error:
-                if not (error.is_not_found and self._given["ignore_not_found"]):
-                    failures.append(error)
-                continue
-            if table["rows"]:
+            table = await self._table(target)
+            if table and table["rows"]:
                 blocks.append((_prefix(target.resource) if mixed else "", table))
         if blocks:
             namespaced = self._given["all_namespaces"] and any(t.resource.namespaced for t in targets)
@@ -86,27 +84,48 @@ class _Get:
                 headers=not self._given["no_headers"],
             )
             click.echo(text, nl=False)
-        elif not failures and not self._given["ignore_not_found"]:
+        elif not self._failures and not self._given["ignore_not_found"]:
             is_namespaced = any(target.resource.namespaced for target in targets)
             where = f" in {self._namespace} namespace" if self._namespace and is_namespaced else ""
             click.echo(f"No resources found{where}" + ("." if where else ""), err=True)
-        for failure in failures[:-1]:
-            click.echo(f"Error from server ({failure.reason}): {failure.message}", err=True)
-        if failures:
-            raise failures[-1]
 
-    async def _table(self, target: Target) -> Object:
+    async def _found(self, calls: Sequence[Awaitable[T]]) -> list[T]:
+        """What the calls answer; one that fails is kept for the end and the others go on, as in kubectl."""
+        found: list[T] = []
+        for call in calls:
+            try:
+                found.append(await call)
+            except StatusError as error:
+                if not (error.is_not_found and self._given["ignore_not_found"]):
+                    self._failures.append(error)
+        return found
+
+    def _fail(self) -> None:
+        for failure in self._failures[:-1]:
+            click.echo(f"Error from server ({failure.reason}): {failure.message}", err=True)
+        if self._failures:
+            raise self._failures[-1]
+
+    async def _table(self, target: Target) -> Object | None:
         resource = target.resource
         namespace = self._namespace if resource.namespaced else ""
         if not target.names:
-            table = await self._client.table(resource, namespace, options=self._selection)
+            tables = await self._found([self._client.table(resource, namespace, options=self._selection)])
         else:
-            tables = [await self._client.table(resource, namespace, name=name) for name in target.names]
-            table = {**tables[0], "rows": [row for one in tables for row in one["rows"]]}
+            calls = [self._client.table(resource, namespace, name=name) for name in target.names]
+            tables = await self._found(calls)
+        if not tables:
+            return None
+        table = {**tables[0], "rows": [row for one in tables for row in one["rows"]]}
         if self._given["sort_by"]:
-            objects = {_key(item): item for item in await self._objects(target)}
+            present = tuple(row["object"]["metadata"]["name"] for row in table["rows"])
+            known = Target(resource, present) if target.names else target
+            objects = {_key(item): item for item in await self._objects(known)}
             rows = [row for row in table["rows"] if _key(row["object"]) in objects]
-            table = {**table, "rows": self._sorted(rows, lambda row: objects[_key(row["object"])])}
+            table = {
+                **table,
+                "rows": sorted_by(self._given["sort_by"], rows, lambda row: objects[_key(row["object"])]),
+            }
         return self._with_labels(table)
 
     def _with_labels(self, table: Object) -> Object:
@@ -129,21 +148,18 @@ class _Get:
         resource = target.resource
         namespace = self._namespace if resource.namespaced else ""
         if target.names:
-            return [await self._client.get(resource, name, namespace) for name in target.names]
-        found = await self._client.list(resource, namespace, options=self._selection)
-        return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in found.items]
+            return await self._found([self._client.get(resource, name, namespace) for name in target.names])
+        lists = await self._found([self._client.list(resource, namespace, options=self._selection)])
+        kind: Object = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return [{**kind, **item} for found in lists for item in found.items]
 
     async def _print_objects(self, targets: Sequence[Target]) -> None:
         show = printer(self._output, show_managed_fields=self._given["show_managed_fields"])
         found: list[tuple[Object, Resource]] = []
         for target in targets:
-            try:
-                found += [(item, target.resource) for item in await self._objects(target)]
-            except StatusError as error:
-                if not (error.is_not_found and self._given["ignore_not_found"]):
-                    raise
+            found += [(item, target.resource) for item in await self._objects(target)]
         if self._given["sort_by"]:
-            found = self._sorted(found, lambda pair: pair[0])
+            found = sorted_by(self._given["sort_by"], found, lambda pair: pair[0])
         is_one = len(targets) == 1 and len(targets[0].names) == 1
         if self._output == "name":
             text = "".join(show(item, resource) for item, resource in found)
@@ -151,23 +167,11 @@ class _Get:
             text = show(found[0][0], found[0][1])
         elif is_one:
             text = ""
-        else:
+        elif found or not self._failures:
             text = show(as_list([item for item, _ in found]), None)
+        else:
+            text = ""
         click.echo(text, nl=False)
-
-    def _sorted(self, items: Sequence[Any], object_of: Any) -> list[Any]:
-        path: str = self._given["sort_by"]
-        try:
-            template = JSONPath(path if path.startswith("{") else "{" + path + "}")
-        except JSONPathError as error:
-            raise UserError(f"--sort-by {path}: {error}") from None
-
-        def key(item: Any) -> tuple[bool, str, Any]:
-            values = template.find(object_of(item))
-            value = values[0] if values else None
-            return value is None, type(value).__name__, value if isinstance(value, (str, int, float)) else ""
-
-        return sorted(items, key=key)
 
     async def _watch(self, target: Target) -> None:
         resource, wide = target.resource, self._output == "wide"

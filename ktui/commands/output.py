@@ -81,7 +81,7 @@ def printer(output: str, *, show_managed_fields: bool = False) -> Callable[[Obje
 
     match kind:
         case "json":
-            return lambda obj, _: json.dumps(shown(obj), indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+            return lambda obj, _: to_json(shown(obj), sort_keys=True)
         case "yaml":
             return lambda obj, _: to_yaml(shown(obj))
         case "name":
@@ -89,7 +89,7 @@ def printer(output: str, *, show_managed_fields: bool = False) -> Callable[[Obje
         case "jsonpath" | "jsonpath-as-json" | "jsonpath-file" if equals:
             template = _template(argument if kind != "jsonpath-file" else Path(argument).read_text())
             if kind == "jsonpath-as-json":
-                return lambda obj, _: json.dumps(template.find(obj), indent=4) + "\n"
+                return lambda obj, _: to_json(template.find(obj))
             return lambda obj, _: template.render(obj)
         case "custom-columns" if equals:
             return _custom_columns(argument)
@@ -100,6 +100,15 @@ def printer(output: str, *, show_managed_fields: bool = False) -> Callable[[Obje
             )
         case _:
             raise UserError(f"unknown output format {output!r}; there are {_FORMATS}")
+
+
+_GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
+
+def to_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Indented JSON as Go writes it: `<`, `>` and `&`, which stand in strings only, are escaped."""
+    text = json.dumps(value, indent=4, sort_keys=sort_keys, ensure_ascii=False)
+    return text.translate(_GO_ESCAPES) + "\n"
 
 
 def _template(text: str) -> JSONPath:

@@ -93,6 +93,20 @@ class TestGet:
         assert result.err.startswith(message)
         assert result.err.count("\n") == 1
 
+    def test_what_is_there_is_printed_before_what_is_missing_is_told(self, engine: EngineProcess) -> None:
+        for extra in ([], ["-o", "name"], ["--sort-by", ".metadata.name"]):
+            result = engine.run("get", "cm", "nope", "page", "nor-this", *extra)
+            assert result.code == 1
+            assert "page" in result.out
+            assert [line.split('"')[1] for line in result.err.splitlines()] == ["nope", "nor-this"]
+
+    def test_json_is_escaped_as_go_escapes_it(self, engine: EngineProcess) -> None:
+        engine.ok("apply", "-f", "-", stdin=config("signs", "<a> & b"))
+        out = engine.ok("get", "cm", "signs", "-o", "json").out
+        assert r"\u003ca\u003e \u0026 b" in out
+        assert json.loads(out)["data"]["key"] == "<a> & b"
+        engine.ok("delete", "cm", "signs")
+
     def test_ignore_not_found(self, engine: EngineProcess) -> None:
         result = engine.ok("get", "pod", "nope", "--ignore-not-found")
         assert (result.out, result.err) == ("", "")
