@@ -97,6 +97,25 @@ def bringer_of(records: Iterable[Object], uid: str) -> Object | None:
     )
 
 
+async def put_back_by(client: Client, catalog: Catalog, uids: Sequence[str]) -> list[str]:
+    """A line for dialogs that change objects by hand: which files undo that, because the folder is the truth."""
+    records = await read_records(client, catalog)
+    if any(is_folder(record) and is_paused(record) for record in records):
+        return []
+    found = {
+        str((file.get("spec") or {}).get("path") or "")
+        for uid in uids
+        if (file := bringer_of(records, uid)) is not None and not is_paused(file)
+    }
+    if not found:
+        return []
+    files = sorted(found)
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return [
+        f"{files[0]}{more} brought it: the folder puts back what the file says. To keep a change, edit the file (e)."
+    ]
+
+
 def excerpt(lines: Sequence[str], line: int, column: int, context: int = 2) -> list[str]:
     """The source around a position with a caret under it, lines and columns counted from 1."""
     first, last = max(1, line - context), min(len(lines), line + context)

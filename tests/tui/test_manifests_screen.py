@@ -75,6 +75,20 @@ async def test_files_their_problems_and_their_objects(cluster: TuiCluster, folde
         await browser.shows("page")
 
 
+async def test_a_scale_by_hand_says_which_file_undoes_it(cluster: TuiCluster, tmp_path: Path) -> None:
+    web = await cluster.deployment("web")
+    brought = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "default", "name": "web",
+               "uid": web["metadata"]["uid"], "digest": "x"}  # fmt: skip
+    await put(cluster, record("web-1", tmp_path, "web.yaml", objects=[brought]))
+    async with browsing(cluster, command="deploy") as browser:
+        await browser.shows("web")
+        await browser.pilot.press("s")
+        await browser.says("web.yaml brought it")
+        await browser.pilot.press("escape", "ctrl+d")
+        await browser.says("Delete deployment/web?")
+        assert "web.yaml brought it" in browser.text
+
+
 async def test_pause_reapply_and_pause_all(cluster: TuiCluster, folder: Path) -> None:
     await put(cluster, record("folder", folder, ".", state="Watching"))
     async with browsing(cluster, size=(110, 30), command="mf") as browser:

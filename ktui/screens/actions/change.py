@@ -10,6 +10,7 @@ from ktui.kube.kinds import PODS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.impact import impact_of
 from ktui.screens.items import Item
+from ktui.screens.manifest_files import put_back_by
 from ktui.widgets.dialogs import Confirm
 
 _GROUP = "Danger"
@@ -38,6 +39,7 @@ async def _remove(context: ActionContext, verb: str, options: DeleteOptions) -> 
     if items[0].namespace and len(items) == 1:
         lines.append(f"In namespace {items[0].namespace}.")
     lines += await impact_of(context.client, context.session.catalog, items)
+    lines += await put_back_by(context.client, context.session.catalog, [item.uid for item in items])
     if options.grace_period_seconds == 0:
         lines.append("At once: no preStop hook, no grace period, no SIGTERM.")
     if not await context.show(Confirm(f"{verb} {what}?", lines, yes=verb, danger=True)):

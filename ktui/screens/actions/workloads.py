@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ktui.client.base import PatchType, WriteOptions
@@ -11,6 +12,7 @@ from ktui.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from ktui.kube.resource import Object
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.items import Item
+from ktui.screens.manifest_files import put_back_by
 from ktui.widgets.dialogs import AskText, Choose, Confirm
 
 _GROUP = "Workload"
@@ -27,6 +29,10 @@ def check_replicas(text: str) -> str:
     return "" if int(text) <= 100_000 else "that is more than any cluster runs"
 
 
+async def _put_back(context: ActionContext, items: Sequence[Item]) -> list[str]:
+    return await put_back_by(context.client, context.session.catalog, [item.uid for item in items])
+
+
 async def _scale(context: ActionContext) -> None:
     items = list(context.items)
     current = await context.client.get(
@@ -35,6 +41,7 @@ async def _scale(context: ActionContext) -> None:
     replicas = int((current.get("spec") or {}).get("replicas") or 0)
     what = items[0].path if len(items) == 1 else f"{len(items)} {items[0].resource.plural}"
     body = [f"It has {replicas} now."] if len(items) == 1 else []
+    body += await _put_back(context, items)
     answer = await context.show(AskText(f"Scale {what} to", body, value=str(replicas), check=check_replicas))
     if answer is None:
         return
@@ -92,7 +99,12 @@ async def _set_image(context: ActionContext) -> None:
             return
     path, name, image = chosen
     answer = await context.show(
-        AskText(f"Image of {name}", [f"In {item.path}."], value=image, check=_check_image)
+        AskText(
+            f"Image of {name}",
+            [f"In {item.path}.", *await _put_back(context, [item])],
+            value=image,
+            check=_check_image,
+        )
     )
     if answer is None or answer.strip() == image:
         return
@@ -133,7 +145,11 @@ async def undo_rollout(context: ActionContext, item: Item) -> None:
     if await context.show(
         Confirm(
             f"Undo the last rollout of {item.path}?",
-            [f"Its template goes back to revision {target.number}{cause}.", "h shows the difference first."],
+            [
+                f"Its template goes back to revision {target.number}{cause}.",
+                "h shows the difference first.",
+                *await _put_back(context, [item]),
+            ],
             yes="Undo",
         )
     ):
