@@ -10,7 +10,11 @@ from ktui.kube.selector import Selector
 
 
 async def pods_of(client: Client, resource: Resource, name: str, namespace: str) -> list[Object]:
-    """A pod itself, or the pods a workload selects: ready ones first, then running, then the newest."""
+    """A pod itself, or the pods a workload selects, in the order in which kubectl picks one.
+
+    Those on a node first, then running before unknown before pending, ready ones, ready for longest, with the
+    fewest restarts, and the oldest.
+    """
     obj = await client.get(resource, name, namespace)
     if resource == PODS:
         return [obj]
@@ -26,8 +30,25 @@ async def pods_of(client: Client, resource: Resource, name: str, namespace: str)
     return sorted(found, key=_likely)
 
 
-def _likely(pod: Object) -> tuple[bool, bool, str]:
+_PHASES = {"Unknown": 1, "Pending": 2}
+_NEVER = "~"
+"""After every time there is: a missing time counts as the latest."""
+
+
+def _likely(pod: Object) -> tuple[bool, int, bool, str, int, str]:
+    spec: Object = pod.get("spec") or {}
     status: Object = pod.get("status") or {}
     conditions: list[Object] = status.get("conditions") or []
-    is_ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
-    return not is_ready, status.get("phase") != "Running", str(pod["metadata"].get("creationTimestamp") or "")
+    ready = [item for item in conditions if item.get("type") == "Ready" and item.get("status") == "True"]
+    ready_since: str = ready[0].get("lastTransitionTime") or _NEVER if ready else _NEVER
+    containers: list[Object] = status.get("containerStatuses") or []
+    restarts = max((int(item.get("restartCount") or 0) for item in containers), default=0)
+    created: str = pod["metadata"].get("creationTimestamp") or _NEVER
+    return (
+        not spec.get("nodeName"),
+        _PHASES.get(status.get("phase") or "", 0),
+        not ready,
+        ready_since,
+        restarts,
+        created,
+    )

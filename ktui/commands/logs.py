@@ -19,6 +19,8 @@ from ktui.kube.errors import StatusError
 from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object
 
+DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+
 
 @click.command("logs", cls=Verb)
 @click.argument("target", required=False, metavar="POD | TYPE/NAME")
@@ -98,11 +100,11 @@ class _Logs:
         return pods
 
     def _containers(self, pod: Object, container: str) -> list[str]:
-        if not self._given["all_containers"]:
-            return [container]
-        spec = pod["spec"]
+        spec: Object = pod["spec"]
         kinds = ("initContainers", "containers", "ephemeralContainers")
-        return [item["name"] for kind in kinds for item in spec.get(kind) or ()]
+        if self._given["all_containers"]:
+            return [item["name"] for kind in kinds for item in spec.get(kind) or ()]
+        return [container or default_container(pod)]
 
     async def _print(self, pod: Object, container: str) -> None:
         metadata = pod["metadata"]
@@ -134,3 +136,24 @@ class _Logs:
             if not self._given["ignore_errors"]:
                 raise
             click.echo(f"error: {error.message}", err=True)
+
+
+def default_container(pod: Object) -> str:
+    """The only container, the one the pod's annotation names, or the first, which is said on stderr."""
+    spec: Object = pod["spec"]
+    names: list[str] = [item["name"] for item in spec["containers"]]
+    others = [
+        (item["name"], sort)
+        for sort, field in (("ephem", "ephemeralContainers"), ("init", "initContainers"))
+        for item in spec.get(field) or ()
+    ]
+    annotations: dict[str, str] = pod["metadata"].get("annotations") or {}
+    wished = annotations.get(DEFAULT_CONTAINER_ANNOTATION)
+    if wished and (wished in names or any(wished == name for name, _ in others)):
+        return wished
+    if wished:
+        click.echo(f'Default container name "{wished}" not found in pod {pod["metadata"]["name"]}', err=True)
+    if len(names) + len(others) > 1:
+        shown = ", ".join([*names, *(f"{name} ({sort})" for name, sort in others)])
+        click.echo(f'Defaulted container "{names[0]}" out of: {shown}', err=True)
+    return names[0]
