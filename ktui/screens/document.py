@@ -39,7 +39,8 @@ class DocumentScreen(Screen[None]):
     WORD: ClassVar[str] = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Close the search, then the text"),
-        Binding("q", "close", "Back", show=False),
+        Binding("q", "close", "Close the text", show=False),
+        Binding("question_mark", "help", "Every key here", show=False),
         Binding("/", "search", "Search", key_display="/", priority=True, tooltip="Find a text or regex; n and N go along"),
         Binding("n", "find(1)", "Next match", show=False),
         Binding("N", "find(-1)", "Previous match", show=False),
@@ -198,6 +199,11 @@ class DocumentScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A `/` typed into the open prompt is text."""
         return not (action == "search" and self.prompt.is_open)
+
+    def action_help(self) -> None:
+        from ktui.screens.help import HelpScreen, binding_lines
+
+        self.app.push_screen(HelpScreen("this text", binding_lines(self.BINDINGS, DocumentView.BINDINGS)))
 
     def action_search(self) -> None:
         self.prompt.open("/", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,9 +16,6 @@ from ktui.kube.resource import Resource
 from ktui.screens.actions.registry import Registry
 from ktui.widgets.virtual_table import VirtualTable
 
-if TYPE_CHECKING:
-    from ktui.screens.browser import BrowserScreen
-
 _FILTERS = (
     ("text", "rows that contain it, spaces and all"),
     ("web-[0-9]+", "a regular expression"),
@@ -27,6 +24,14 @@ _FILTERS = (
     ("-f wbp", "letters in this order"),
     ("status:pending", "a column contains; also = != > < (restarts>3 age<1h)"),
 )
+
+_KEY_SIGNS = {
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "ampersand": "&",
+    "slash": "/",
+}
 
 
 def help_lines(registry: Registry, resource: Resource) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -42,21 +47,36 @@ def help_lines(registry: Registry, resource: Resource) -> list[tuple[str, list[t
             text = action.help
         names = " ".join(f":{name}" for name in action.commands[:2])
         groups.setdefault(action.group, []).append((" ".join(filter(None, (keys, names))), text))
-    for binding in Binding.make_bindings(VirtualTable.BINDINGS):
-        title = binding.group.description if binding.group else "Move"
-        _merge(groups.setdefault(title, []), binding)
+    _add(groups, VirtualTable.BINDINGS)
     groups["Filters (/)"] = list(_FILTERS)
     return list(groups.items())
 
 
+def binding_lines(*bindings: Iterable[BindingType]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of (keys, what they do) of a screen and the widget in it."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for declared in bindings:
+        _add(groups, declared, "Here")
+    return list(groups.items())
+
+
+def _add(
+    groups: dict[str, list[tuple[str, str]]], bindings: Iterable[BindingType], otherwise: str = "Move"
+) -> None:
+    for binding in Binding.make_bindings(bindings):
+        title = binding.group.description if binding.group else otherwise
+        _merge(groups.setdefault(title, []), binding)
+
+
 def _merge(entries: list[tuple[str, str]], binding: Binding) -> None:
-    key = binding.key.replace("ctrl+@", "ctrl+space")
+    key = _KEY_SIGNS.get(binding.key) or binding.key.replace("ctrl+@", "ctrl+space").replace("escape", "esc")
+    does = binding.tooltip or binding.description
     for index, (keys, text) in enumerate(entries):
-        if text == binding.description:
+        if text == does:
             if key not in keys.split():
                 entries[index] = (f"{keys} {key}", text)
             return
-    entries.append((key, binding.description))
+    entries.append((key, does))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -65,14 +85,14 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "close", "Close")]
 
-    def __init__(self, browser: BrowserScreen) -> None:
+    def __init__(self, title: str, groups: Sequence[tuple[str, list[tuple[str, str]]]]) -> None:
         super().__init__()
-        self._groups = help_lines(browser.registry, browser.view.resource)
-        self._kind = browser.view.resource.kind
+        self._groups = groups
+        self._title = title
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help"):
-            yield Label(f"Keys on {self._kind}  (esc closes)", id="help-title")
+            yield Label(f"Keys on {self._title}  (esc closes)", id="help-title")
             with VerticalScroll(id="help-body"):
                 for title, entries in self._groups:
                     yield Static(_group(title, entries), classes="help-group")

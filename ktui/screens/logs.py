@@ -48,7 +48,8 @@ class LogsScreen(Screen[None]):
     AUTO_FOCUS = "LogView"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Close the search, the filter, the logs"),
-        Binding("q", "close", "Back", show=False),
+        Binding("q", "close", "Close the log", show=False),
+        Binding("question_mark", "help", "Every key here", show=False),
         Binding("f", "follow", "Follow", tooltip="Stay at the end as lines come, or stay here"),
         Binding(_SEARCH, "open_prompt('/')", "Search", key_display="/", priority=True, tooltip="Find a text or regex; n and N go along the matches"),
         Binding("n", "find(1)", "Next match", show=False),
@@ -186,6 +187,11 @@ class LogsScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`/` and `&` typed into the open prompt are text."""
         return not (action == "open_prompt" and self.prompt.is_open)
+
+    def action_help(self) -> None:
+        from ktui.screens.help import HelpScreen, binding_lines
+
+        self.app.push_screen(HelpScreen("a log", binding_lines(self.BINDINGS, LogView.BINDINGS)))
 
     def action_open_prompt(self, mode: str) -> None:
         matches = self.view.model.filter if mode == _FILTER else None

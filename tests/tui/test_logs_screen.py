@@ -61,6 +61,20 @@ async def test_a_pods_log_comes_live_and_follows(cluster: TuiCluster, node: Fake
         await until(browser.pilot, lambda: browser.app.screen is browser.screen)
 
 
+async def test_help_tells_the_keys_of_a_log(cluster: TuiCluster, node: FakeNode) -> None:
+    await cluster.pod("web")
+    node.log("web").write("12:00:01 hello")
+    async with browsing(cluster) as browser:
+        await browser.shows("web")
+        await browser.pilot.press("l")
+        await browser.says("hello")
+        await browser.pilot.press("?")
+        await browser.says("Keys on a log")
+        await browser.says("The log of the run before the last restart")
+        await browser.pilot.press("escape")
+        await until(browser.pilot, lambda: isinstance(browser.app.screen, LogsScreen))
+
+
 async def test_all_pods_of_a_deployment_are_interleaved_by_time(cluster: TuiCluster, node: FakeNode) -> None:
     await cluster.deployment("web", replicas=2)
     node.log("web-0").write("12:00:01 one", "12:00:03 three")

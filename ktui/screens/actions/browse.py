@@ -33,9 +33,10 @@ async def _quit(context: ActionContext) -> None:
 
 
 async def _help(context: ActionContext) -> None:
-    from ktui.screens.help import HelpScreen
+    from ktui.screens.help import HelpScreen, help_lines
 
-    await context.show(HelpScreen(context.browser))
+    resource = context.browser.view.resource
+    await context.show(HelpScreen(resource.kind, help_lines(context.browser.registry, resource)))
 
 
 def _namespace(digit: int) -> Callable[[ActionContext], Awaitable[None]]:
