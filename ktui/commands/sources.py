@@ -10,6 +10,7 @@ from pathlib import Path
 from ktui.commands.session import UserError
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.errors import StatusError
+from ktui.kube.kind_hints import unknown_kind
 from ktui.kube.manifest import Document, ManifestError, Position, parse
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 
@@ -107,8 +108,7 @@ def _source(
         return located(path, document.position, missing, "Required value: every object needs it")
     resource = index.of_object(obj)
     if resource is None:
-        message = f'no matches for kind "{gvk.kind}" in version "{gvk.api_version}"'
-        return located(path, document.locate("kind"), "kind", message + _nearest(gvk, index))
+        return located(path, document.locate("kind"), "kind", unknown_kind(gvk, index.resources))
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         return located(
             path, document.locate("metadata.name"), "metadata.name", "Required value: name is required"
@@ -124,15 +124,3 @@ def _source(
         return located(path, document.locate("metadata.namespace"), "metadata.namespace", message)
     place = own or namespace
     return Source(path, document, resource, {**obj, "metadata": {**metadata, "namespace": place}}, place)
-
-
-def _nearest(gvk: GroupVersionKind, index: ResourceIndex) -> str:
-    from difflib import get_close_matches
-
-    by_kind = {resource.kind: resource for resource in index.resources}
-    if known := by_kind.get(gvk.kind):
-        return f" (did you mean apiVersion {known.api_version}?)"
-    close = get_close_matches(gvk.kind, by_kind, n=1, cutoff=0.7)
-    if close:
-        return f" (did you mean kind {close[0]} in apiVersion {by_kind[close[0]].api_version}?)"
-    return ""

@@ -64,6 +64,13 @@ def test_the_problem_points_at_the_line() -> None:
     assert problem.at("dir/a.yaml").startswith("dir/a.yaml:2:1: kind: no matches")
 
 
+def test_an_impossible_namespace_is_invalid_at_its_line() -> None:
+    problem = read("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: ../x\n")
+    assert isinstance(problem, Problem)
+    assert (problem.position, problem.field) == (Position(5, 3), "metadata.namespace")
+    assert problem.message.startswith('Invalid value: "../x": a lowercase RFC 1123 label')
+
+
 def test_duplicates_are_refused_and_both_files_named() -> None:
     first = wanted("{apiVersion: v1, kind: Pod, metadata: {name: a}}", "one.yaml")
     second = wanted("{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: default}}", "two.yaml")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import cast
 
 import msgspec
 
 from ktui.engine.manifests.record import Brought, Identity, Problem
+from ktui.kube.kind_hints import unknown_kind
 from ktui.kube.manifest import Document
+from ktui.kube.names import dns_label
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 
 _PHASES: Mapping[str, int] = {
@@ -75,16 +76,7 @@ class KindIndex:
 
     def explain(self, gvk: GroupVersionKind) -> str:
         """Why an object of this kind can't be applied, with the nearest kind that is known."""
-        text = f'no matches for kind "{gvk.kind}" in version "{gvk.api_version}"'
-        versions = sorted({known.api_version for known in self._by_kind if known.kind == gvk.kind})
-        if versions:
-            return f"{text} (did you mean apiVersion {' or '.join(versions)}?)"
-        kinds = {known.kind.lower(): known for known in self._by_kind}
-        close = get_close_matches(gvk.kind.lower(), kinds, n=1, cutoff=0.7)
-        if close:
-            known = kinds[close[0]]
-            return f"{text} (did you mean kind {known.kind} in apiVersion {known.api_version}?)"
-        return text
+        return unknown_kind(gvk, self._by_kind.values())
 
 
 def want(path: str, document: Document, kinds: KindIndex, default_namespace: str) -> Wanted | Problem:
@@ -120,6 +112,12 @@ def want(path: str, document: Document, kinds: KindIndex, default_namespace: str
     meta = {key: value for key, value in meta.items() if key not in _SERVERS_OWN}
     if resource.namespaced:
         namespace = namespace or default_namespace
+        if wrong := dns_label(namespace):
+            return Problem(
+                f'Invalid value: "{namespace}": {"; ".join(wrong)}',
+                document.locate("metadata.namespace"),
+                "metadata.namespace",
+            )
         meta["namespace"] = namespace
     has_status = "status" in resource.subresources
     obj = {key: value for key, value in obj.items() if not (has_status and key == "status")}
