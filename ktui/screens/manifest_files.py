@@ -18,6 +18,8 @@ from ktui.kube.resource import Object
 from ktui.screens.catalog import Catalog
 
 _BAD_STATES = frozenset(("Invalid", "Failed"))
+_LET_GO = frozenset(("Orphaned", "Deleted"))
+"""States of files that keep nothing any more: of another folder, or gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,15 @@ async def read_records(client: Client, catalog: Catalog) -> list[Object]:
 
 
 def bringer_of(records: Iterable[Object], uid: str) -> Object | None:
-    """The file that brought the object with a UID."""
+    """The file that brought the object with a UID and keeps it as it says."""
     return next(
         (
             record
             for record in records
-            if any(brought.get("uid") == uid for brought in (record.get("status") or {}).get("objects") or ())
+            if (record.get("status") or {}).get("state") not in _LET_GO
+            and any(
+                brought.get("uid") == uid for brought in (record.get("status") or {}).get("objects") or ()
+            )
         ),
         None,
     )

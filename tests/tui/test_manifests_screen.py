@@ -130,6 +130,13 @@ async def test_users_may_annotate_files_and_nothing_else(cluster: TuiCluster, fo
         await cluster.client.patch(MANIFEST_FILES, "web-1", {"metadata": {"labels": {"a": "b"}}})
 
 
+def test_a_file_of_a_folder_no_longer_watched_keeps_nothing(tmp_path: Path) -> None:
+    before = record("web-1", tmp_path, "before.yaml", state="Orphaned", objects=[{"uid": "u"}])
+    now = record("web-2", tmp_path, "now.yaml", objects=[{"uid": "u"}])
+    assert bringer_of([before, now], "u") is now
+    assert bringer_of([before], "u") is None
+
+
 def test_summaries_and_excerpts() -> None:
     here = Path("/m")
     files = [record("a", here, "a.yaml", state="Invalid"), record("b", here, "b.yaml", state="Failed")]
