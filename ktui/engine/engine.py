@@ -162,15 +162,14 @@ class Engine:
             return LocalClient(server, f"system:{user}", manager=manager or user, trusted=True)
 
         recorder = self._recorder = EventRecorder(client("ktui"), "ktui", clock=clock)
-        controller_informers = Informers(client("kube-controller-manager"), clock)
+        informers = Informers(client("ktui"), clock)
         controllers = self._controllers = ControllerRunner(
             default_controllers(
                 client("kube-controller-manager"), recorder, clock, authority=self._authority
             ),
-            controller_informers,
+            informers,
             clock,
         )
-        informers = Informers(client("ktui"), clock)
         scheduler = Scheduler(client("kube-scheduler"), informers, clock, recorder.named("default-scheduler"))
         kubelet = Kubelet(
             client(f"node:{node_name}", "kubelet"),
@@ -185,7 +184,6 @@ class Engine:
         server.register_node(node_name, kubelet.agent)
         self._run("api server", server.run)
         self._run("events", recorder.run)
-        self._run("controller informers", controller_informers.run)
         self._run("controllers", controllers.run)
         self._run("informers", informers.run)
         self._run("scheduler", scheduler.run)

@@ -157,7 +157,7 @@ def test_endless_nesting_is_refused(data: bytes) -> None:
 
 def test_a_huge_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "MAX_BYTES", 100)
-    assert "more than" in failure(b"a: " + b"x" * 100).message
+    assert "larger than" in failure(b"a: " + b"x" * 100).message
 
 
 def test_an_empty_file_has_no_objects() -> None:

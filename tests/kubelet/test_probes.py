@@ -167,3 +167,10 @@ async def test_grpc_asks_the_health_service():
         assert (await ask("none")).output == "error: health rpc probe failed: unknown service"
     refused = await probe_grpc(connect, "", "127.0.0.1", port, "", 1)
     assert refused.output.startswith(f'error: failed to connect service "127.0.0.1:{port}" within 1s')
+
+
+async def test_grpc_on_a_server_that_speaks_something_else_fails_the_probe_only():
+    async with server(answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")) as port:
+        outcome = await probe_grpc(connect, "", "127.0.0.1", port, "", 1)
+    assert not outcome.success
+    assert outcome.output.startswith("error: health rpc probe failed: ")

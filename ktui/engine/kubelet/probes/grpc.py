@@ -9,10 +9,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import h2.config
-import h2.connection
-import h2.events
-
 from ktui.engine.kubelet.backoff import go_duration
 from ktui.engine.kubelet.probes.base import Connect, Outcome, dial_failure, join_host_port
 
@@ -72,6 +68,12 @@ def _unconnected(address: str, within: str) -> str:
 async def _check(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, service: str
 ) -> _Reply:
+    # Few pods have grpc probes; the others need not wait 60 ms for h2 at ktui's start.
+    import h2.config
+    import h2.connection
+    import h2.events
+    import h2.exceptions
+
     connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     connection.initiate_connection()
     stream = connection.get_next_available_stream_id()
@@ -95,7 +97,11 @@ async def _check(
         received = await reader.read(65536)
         if not received:
             raise EOFError("connection closed before the server answered")
-        for event in connection.receive_data(received):
+        try:
+            events = connection.receive_data(received)
+        except h2.exceptions.ProtocolError as error:
+            raise EOFError(f"the server does not speak HTTP/2: {error}") from error
+        for event in events:
             if isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
                 _read_headers(reply, [(_text(n), _text(v)) for n, v in event.headers or ()])
             elif isinstance(event, h2.events.DataReceived):
