@@ -148,6 +148,10 @@ class KtuiApp(App[QuitChoice]):
         self._exit_renderables.append(Text(line))
         self._close_messages_no_wait()
 
+    async def action_quit(self) -> None:
+        """The palette's Quit asks as ctrl-q does."""
+        self.action_ask_quit()
+
     def action_ask_quit(self) -> None:
         """Ask what to do with the cluster, unless there is nothing to choose."""
         choices = list(self.settings.quit_choices)

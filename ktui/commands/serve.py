@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -82,13 +83,20 @@ def engine_options(
     )
 
 
+def _ask(stopping: asyncio.Event) -> None:
+    """The first signal asks to stop; a second one does not wait for it."""
+    if stopping.is_set():
+        os._exit(1)
+    stopping.set()
+
+
 async def _serve(options: EngineOptions) -> int:
     from ktui.engine.engine import Engine
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, _ask, stopping)
     engine = Engine(options)
     starting = asyncio.create_task(engine.start())
     waiting = asyncio.create_task(stopping.wait())

@@ -6,6 +6,7 @@ table (sort keys, colours, ages that tick) and rows whose `data` is an `Item`. P
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from ktui.widgets.table_model import Column, Row, Tone
 
 _SINCE = {"Age", "Last Seen", "First Seen"}
 """Columns that tell how long ago something was; the text is computed here so that it ticks."""
+_RESTARTS = "Restarts"
+"""A count, and for pods how long ago the last one was: `3 (5m ago)`."""
+_AGO = re.compile(r"(.*) \((.+) ago\)")
 _MISSING: SortKey = (2, 0.0, ())
 
 
@@ -65,6 +69,9 @@ def columns_of(definitions: Sequence[Object], *, namespaced: bool) -> list[Colum
                 Column(**common, min_width=6, key=_since_key(since), live=_since_text(since, index))
             )
             since += 1
+        elif name == _RESTARTS:
+            columns.append(Column(**common, live=_restarts_text(since, index)))
+            since += 1
         else:
             columns.append(Column(**common, right=definition.get("type") in ("integer", "number")))
     return columns
@@ -81,7 +88,7 @@ def row_of(
     cells += ("",) * (len(columns) - len(cells))
     created = _moment(metadata.get("creationTimestamp"))
     since = tuple(
-        created if column.name == "Age" else _before(now, cells[index])
+        created if column.name == "Age" else _before(now, _counted_from(column, cells[index]))
         for index, column in enumerate(columns)
         if column.live is not None
     )
@@ -97,9 +104,7 @@ def row_of(
         str(row.get("pod") or ""),
     )
     # The cell of a ticking column is drawn from the time; its text as sent would only look like a change.
-    shown = tuple(
-        "" if column.live is not None else cell for column, cell in zip(columns, cells, strict=False)
-    )
+    shown = tuple(_lasting(column, cell) for column, cell in zip(columns, cells, strict=False))
     return Row(item.uid, shown, item, troubled(columns, tones), natural_key(f"{namespace} {name}"))
 
 
@@ -131,6 +136,33 @@ def _moment(timestamp: Any) -> float | None:
 def _before(now: float, text: str) -> float | None:
     seconds = duration_seconds(text)
     return None if seconds is None else now - seconds
+
+
+def _counted_from(column: Column, cell: str) -> str:
+    """How long ago it was: the cell itself, or `5m` of `3 (5m ago)`."""
+    if column.name != _RESTARTS:
+        return cell
+    match = _AGO.fullmatch(cell)
+    return match[2] if match else ""
+
+
+def _lasting(column: Column, cell: str) -> str:
+    """What of a cell stays the same while time passes."""
+    if column.live is None:
+        return cell
+    if column.name != _RESTARTS:
+        return ""
+    match = _AGO.fullmatch(cell)
+    return match[1] if match else cell
+
+
+def _restarts_text(position: int, index: int):
+    def text(row: Row, now: float) -> str:
+        since: float | None = row.data.since[position]
+        count = row.cells[index]
+        return count if since is None else f"{count} ({human_duration(now - since)} ago)"
+
+    return text
 
 
 def _tone_of(index: int):

@@ -197,11 +197,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
         {
             "Name": "x",
+            "File": "a.yaml",
             "State": "Failed",
             "Objects": 2,
             "Message": "a.yaml:3:1: no",
             "Age": "60m",
-            "Path": "a.yaml",
         },
     ),
 ]

@@ -43,10 +43,20 @@ def test_ages_tick_from_the_creation_time() -> None:
     age = columns[4]
     found = row(["web", "1/1", "Running", 0, "whatever", None], "2026-02-02T02:39:00Z")
     assert age.live is not None
-    created = found.data.since[0]
+    created = found.data.since[1]
     assert age.live(found, created + 59) == "59s"
     assert age.live(found, created + 300) == "5m"
     assert found.cells[5] == "<none>"
+
+
+def test_how_long_ago_the_last_restart_was_ticks() -> None:
+    restarts = columns_of(POD_COLUMNS, namespaced=False)[3]
+    assert restarts.live is not None
+    crashed = row(["web", "0/1", "CrashLoopBackOff", "3 (5s ago)", "9m"])
+    assert crashed.cells[3] == "3"
+    assert restarts.live(crashed, NOW) == "3 (5s ago)"
+    assert restarts.live(crashed, NOW + 7) == "3 (12s ago)"
+    assert restarts.live(row(["web", "1/1", "Running", "0", "9m"]), NOW + 7) == "0"
 
 
 def test_younger_rows_come_first_when_sorted_by_age() -> None:

@@ -72,7 +72,7 @@ def test_filter_keeps(text: str, found: list[str] | None) -> None:
 
 
 def test_ages_compare_with_durations() -> None:
-    created = ROWS[2].data.since[1]
+    created = ROWS[2].data.since[2]
     older = compile_filter("age>5m", COLUMNS, now=lambda: created + 600)
     assert older is not None
     assert [row.data.name for row in ROWS if older(row)] == ["db-0"]

@@ -26,13 +26,13 @@ DECLARATIONS = (
         schema=schema_ktui.MANIFEST_FILE,
         columns=(
             NAME,
+            text("File", lambda file: str(section(file, "spec").get("path") or ""), "The file's path."),
             text("State", lambda file: str(section(file, "status").get("state") or ""), "What became of it."),
             number(
                 "Objects", lambda file: len(section(file, "status").get("objects") or ()), "What it brought."
             ),
             text("Message", lambda file: str(section(file, "status").get("message") or ""), "What is wrong."),
             AGE,
-            text("Path", lambda file: str(section(file, "spec").get("path") or ""), "The file.", priority=1),
         ),
         validate_create=_validate_file,
         selectable_fields={
