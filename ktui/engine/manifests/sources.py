@@ -19,7 +19,7 @@ from ktui.kube.manifest import START, Document, ManifestError, parse
 log = logging.getLogger(__name__)
 
 BROKEN_AFTER_SECONDS = 0.3
-GONE_AFTER_SECONDS = 0.5
+GONE_AFTER_SECONDS = 0.3
 RETURN_SECONDS = 3.0
 """What is missing from a folder that was put in the place of another may still be on its way."""
 _RACY_NS = 50_000_000
