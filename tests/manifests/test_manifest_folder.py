@@ -10,6 +10,7 @@ import pytest
 
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.sources import BROKEN_AFTER_SECONDS, GONE_AFTER_SECONDS, Sources
+from ktui.kube.clock import FakeClock
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
 
@@ -87,6 +88,29 @@ async def test_a_folder_that_vanishes_and_returns_is_watched_again(tmp_path: Pat
         await scan_until(folder, changed, set())
         (root / "a.yaml").write_text(POD)
         await scan_until(folder, changed, {"a.yaml"})
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_watching_can_be_cancelled_while_it_starts_over(tmp_path: Path, turns: int) -> None:
+    """The stop of ktui hung where it came while the folder's old watch was being closed."""
+    root = tmp_path / "m"
+    root.mkdir()
+    clock = FakeClock()
+    changed = asyncio.Event()
+    task = asyncio.create_task(Folder(root, clock).watch(changed))
+    await asyncio.wait_for(changed.wait(), 5)
+    while not clock.sleepers:
+        await asyncio.sleep(0)
+    root.rename(tmp_path / "away")
+    passing = asyncio.create_task(clock.advance(1))
+    while clock.sleepers:
+        await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert task in done
+    await passing
 
 
 async def test_a_change_behind_a_link_wakes(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,16 +116,13 @@ class Folder:
             paths = await asyncio.to_thread(self._watched_directories)
             stop = asyncio.Event()
             changed.set()
-            watcher = asyncio.create_task(self._notify(paths, changed, stop)) if paths else None
-            try:
-                while self._identity() == identity and (watcher is None or not watcher.done()):
-                    await self._clock.sleep(_ROOT_POLL_SECONDS)
-            finally:
-                stop.set()
-                if watcher is not None:
-                    watcher.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await watcher
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._notify(paths, changed, stop)) if paths else None
+                try:
+                    while self._identity() == identity and (watcher is None or not watcher.done()):
+                        await self._clock.sleep(_ROOT_POLL_SECONDS)
+                finally:
+                    stop.set()
 
     async def _notify(self, paths: frozenset[Path], changed: asyncio.Event, stop: asyncio.Event) -> None:
         """Pass on what happens in `paths`, until there are others to watch or the system refuses."""

@@ -35,8 +35,7 @@ async def serve_session(socket: web.WebSocketResponse, session: ExecSession) -> 
         pass
     finally:
         incoming.cancel()
-        with suppress(asyncio.CancelledError):
-            await incoming
+        await asyncio.gather(incoming, return_exceptions=True)
         await session.close()
         await socket.close()
 

@@ -151,8 +151,7 @@ async def _served(
         log.debug("the client of a stream has gone: %s", gone)
     finally:
         reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-            await reading
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _messages(socket: web.WebSocketResponse) -> AsyncIterator[bytes]:
