@@ -59,16 +59,21 @@ _SHARED = 512
 
 
 @cache
+def _reader(model: type[Any]) -> msgspec.json.Decoder[Any]:
+    """Made for the first object there is: making it takes milliseconds, and many kinds have none at start."""
+    return msgspec.json.Decoder(model)
+
+
+@cache
 def _decoder(model: type[Any]) -> Callable[[bytes], Any]:
     """What turns JSON into a model. Typed objects are shared by all informers in the process, which get the
     same bytes one after the other, and leave out who owns which field: most of their size, and nobody's here."""
-    decode = msgspec.json.Decoder(model).decode
     if not issubclass(get_origin(model) or model, msgspec.Struct):
-        return decode
+        return lambda raw: _reader(model).decode(raw)
 
     @lru_cache(maxsize=_SHARED)
     def shared(raw: bytes) -> Any:
-        obj = decode(raw)
+        obj = _reader(model).decode(raw)
         metadata: Any = getattr(obj, "metadata", None)
         if getattr(metadata, "managedFields", None):
             metadata.managedFields = None
