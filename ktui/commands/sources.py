@@ -11,7 +11,8 @@ from ktui.commands.session import UserError
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.errors import StatusError
 from ktui.kube.kind_hints import unknown_kind
-from ktui.kube.manifest import Document, ManifestError, Position, parse
+from ktui.kube.manifest import Document, ManifestError, parse
+from ktui.kube.manifest_problem import Problem, explain
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -33,19 +34,7 @@ class Source:
 
     def explain(self, error: StatusError) -> list[str]:
         """An API error in terms of the file, a line for each cause."""
-        causes = error.causes
-        if not causes:
-            return [located(self.path, self.document.position, "", error.message)]
-        return [
-            located(self.path, self.document.locate(cause.field), cause.field, cause.message)
-            for cause in causes
-        ]
-
-
-def located(path: str, position: Position, field: str, message: str) -> str:
-    """`path:line:column: field: message`, the form every editor understands."""
-    where = f"{path}:{position.line}:{position.column}"
-    return f"{where}: {field}: {message}" if field else f"{where}: {message}"
+        return [problem.at(self.path) for problem in explain(self.document, error)]
 
 
 def read_sources(
@@ -65,12 +54,12 @@ def read_sources(
         try:
             documents = parse(data, is_json=path.endswith(".json"))
         except ManifestError as error:
-            mistakes.append(located(path, error.position, error.path, error.message))
+            mistakes.append(Problem.of(error).at(path))
             continue
         for document in documents:
             source = _source(path, document, index, namespace, explicit_namespace)
-            if isinstance(source, str):
-                mistakes.append(source)
+            if isinstance(source, Problem):
+                mistakes.append(source.at(path))
             else:
                 found.append(source)
     if not found and not mistakes:
@@ -99,20 +88,18 @@ def _contents(filenames: Sequence[str], recursive: bool) -> Iterator[tuple[str, 
 
 def _source(
     path: str, document: Document, index: ResourceIndex, namespace: str, explicit_namespace: bool
-) -> Source | str:
+) -> Source | Problem:
     obj = document.object
     gvk = GroupVersionKind.of(obj)
     metadata = obj.get("metadata")
     if not gvk.version or not gvk.kind:
         missing = "kind" if gvk.version else "apiVersion"
-        return located(path, document.position, missing, "Required value: every object needs it")
+        return Problem("Required value: every object needs it", document.position, missing)
     resource = index.of_object(obj)
     if resource is None:
-        return located(path, document.locate("kind"), "kind", unknown_kind(gvk, index.resources))
+        return Problem.in_field(document, "kind", unknown_kind(gvk, index.resources))
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        return located(
-            path, document.locate("metadata.name"), "metadata.name", "Required value: name is required"
-        )
+        return Problem.in_field(document, "metadata.name", "Required value: name is required")
     if not resource.namespaced:
         return Source(path, document, resource, obj, "")
     own = metadata.get("namespace")
@@ -121,6 +108,6 @@ def _source(
             f'the namespace from the provided object "{own}" does not match the namespace "{namespace}"; '
             f"you must pass '--namespace={own}' to perform this operation"
         )
-        return located(path, document.locate("metadata.namespace"), "metadata.namespace", message)
+        return Problem.in_field(document, "metadata.namespace", message)
     place = own or namespace
     return Source(path, document, resource, {**obj, "metadata": {**metadata, "namespace": place}}, place)

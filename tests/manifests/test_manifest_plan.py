@@ -11,9 +11,10 @@ from ktui.engine.manifests.plan import (
     split_duplicates,
     want,
 )
-from ktui.engine.manifests.record import Brought, Identity, Problem, record_name
+from ktui.engine.manifests.record import Brought, Identity, record_name
 from ktui.kube import kinds
 from ktui.kube.manifest import Position, parse
+from ktui.kube.manifest_problem import Problem
 
 KINDS = KindIndex([kinds.PODS, kinds.NAMESPACES, kinds.CONFIG_MAPS, kinds.DEPLOYMENTS, kinds.NODES])
 

@@ -268,13 +268,6 @@ async def test_junk_is_an_error_of_its_file_only(synced: SyncedFolder, junk: str
     assert status["message"].startswith("junk.yaml:")
 
 
-async def test_a_file_emptied_prunes_what_it_brought(synced: SyncedFolder) -> None:
-    synced.write("a.yaml", config("a"))
-    await synced.until_state("a.yaml", "Synced")
-    synced.write("a.yaml", "")
-    await synced.until_gone(CONFIG_MAPS, "a")
-
-
 async def test_a_file_deleted_while_paused_is_pruned_when_it_goes_on(synced: SyncedFolder) -> None:
     synced.write("a.yaml", config("a"))
     await synced.until_state("a.yaml", "Synced")

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from ktui.client.base import Client, DeleteOptions, PatchType, WriteOptions
 from ktui.engine.manifests.plan import Wanted
-from ktui.engine.manifests.record import Brought, Identity, Problem
-from ktui.kube.errors import Cause, StatusError
+from ktui.engine.manifests.record import Brought, Identity
+from ktui.kube.errors import StatusError
+from ktui.kube.manifest_problem import Problem, explain
 from ktui.kube.resource import Object, Resource
 
 FIELD_MANAGER = "ktui"
@@ -17,7 +18,6 @@ FIELD_MANAGER = "ktui"
 _REPLACED_KINDS = frozenset(("Pod", "Job"))
 """Kinds that can hardly be changed in place and hold nothing worth keeping: they are made anew."""
 _IMMUTABLE = re.compile(r"immutable|updates may not change fields|may not be changed", re.IGNORECASE)
-_STRICT = re.compile(r'(unknown field|duplicate field) "([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ async def apply(client: Client, wanted: Wanted) -> Outcome:
     except StatusError as error:
         if _must_be_replaced(wanted, error):
             return await _replace(client, wanted, error)
-        return _explain(wanted, error)
+        return _judge(wanted, error)
     except (OSError, TimeoutError) as error:
         return Waiting(f"the API can't be reached: {error}")
     if obj["metadata"].get("deletionTimestamp"):
@@ -119,29 +119,16 @@ async def _replace(client: Client, wanted: Wanted, error: StatusError) -> Outcom
         await client.delete(wanted.resource, identity.name, identity.namespace)
     except StatusError as failure:
         if not failure.is_not_found:
-            return _explain(wanted, error)
+            return _judge(wanted, error)
     return Waiting(f"{identity} is being replaced: what changed in the file can't be changed in place")
 
 
-def _explain(wanted: Wanted, error: StatusError) -> Outcome:
+def _judge(wanted: Wanted, error: StatusError) -> Outcome:
     details = error.details
     if error.is_not_found and details.get("kind") == "namespaces":
         return Waiting(error.message)
-    causes = error.causes
-    if any(cause.reason == "NamespaceTerminating" for cause in causes):
+    if any(cause.reason == "NamespaceTerminating" for cause in error.causes):
         return Waiting(f"namespace {wanted.identity.namespace} is being deleted")
     if error.code >= 500 or error.code == 429 or error.is_conflict:
         return Waiting(error.message)
-    problems = [_problem(wanted, cause) for cause in causes if cause.field or cause.message]
-    if not problems:
-        problems = [
-            _problem(wanted, Cause(path, "", f'{what} "{path}"'))
-            for what, path in _STRICT.findall(error.message)
-        ]
-    if not problems:
-        problems = [Problem(error.message, wanted.document.position)]
-    return Refused(tuple(problems))
-
-
-def _problem(wanted: Wanted, cause: Cause) -> Problem:
-    return Problem(cause.message, wanted.document.locate(cause.field), cause.field)
+    return Refused(explain(wanted.document, error))

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from watchfiles import Change, awatch  # pyright: ignore[reportUnknownVariableType] - its stop_event is loosely typed
 
+from ktui.engine.manifests.writers import is_open_for_writing
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.manifest import MAX_BYTES
 
@@ -52,6 +53,14 @@ class Tree(NamedTuple):
         return any(
             path.startswith(blind) if blind.endswith("/") else path == blind for blind in self.unreadable
         )
+
+
+class Content(NamedTuple):
+    """What a file holds now."""
+
+    data: bytes
+    is_being_written: bool
+    """Whether a writer still has it open."""
 
 
 class Folder:
@@ -104,10 +113,10 @@ class Folder:
             except OSError:
                 unreadable += (path, f"{path}/")
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str) -> Content:
         """The file's content, of one that is too large only so much that it shows; raises OSError."""
         with (self.root / path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return Content(file.read(MAX_BYTES + 1), is_open_for_writing(file.fileno()))
 
     async def watch(self, changed: asyncio.Event) -> None:
         """Set `changed` whenever the tree may have changed, until cancelled."""

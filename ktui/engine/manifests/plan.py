@@ -9,9 +9,10 @@ from typing import cast
 
 import msgspec
 
-from ktui.engine.manifests.record import Brought, Identity, Problem
+from ktui.engine.manifests.record import Brought, Identity
 from ktui.kube.kind_hints import unknown_kind
 from ktui.kube.manifest import Document
+from ktui.kube.manifest_problem import Problem
 from ktui.kube.names import dns_label
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 

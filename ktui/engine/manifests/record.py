@@ -19,6 +19,7 @@ from ktui.kube.manifest_file import APPROVE_PRUNE_ANNOTATION as APPROVE_PRUNE_AN
 from ktui.kube.manifest_file import FOLDER_RECORD as FOLDER_RECORD
 from ktui.kube.manifest_file import PAUSED_ANNOTATION as PAUSED_ANNOTATION
 from ktui.kube.manifest_file import REAPPLY_ANNOTATION as REAPPLY_ANNOTATION
+from ktui.kube.manifest_problem import Problem
 from ktui.kube.resource import Object
 
 
@@ -84,28 +85,6 @@ class Brought:
         group = str(obj["apiVersion"]).rpartition("/")[0]
         identity = Identity(group, obj["kind"], obj.get("namespace") or "", obj["name"])
         return cls(identity, obj["apiVersion"], obj.get("uid") or "", obj.get("digest") or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a file, where an editor can jump to it."""
-
-    message: str
-    position: Position
-    field: str = ""
-
-    def to_object(self) -> Object:
-        return {
-            "line": self.position.line,
-            "column": self.position.column,
-            "field": self.field,
-            "message": self.message,
-        }
-
-    def at(self, path: str) -> str:
-        """`path:line:column: field: message`, the form every editor understands."""
-        where = f"{path}:{self.position.line}:{self.position.column}"
-        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

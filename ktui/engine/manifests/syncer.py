@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.objects import Objects
 from ktui.engine.manifests.plan import KindIndex, Wanted, split_duplicates, want
 from ktui.engine.manifests.pruning import Pruner
-from ktui.engine.manifests.record import Brought, FolderState, Identity, Problem, State
+from ktui.engine.manifests.record import Brought, FolderState, Identity, State
 from ktui.engine.manifests.records import Records
 from ktui.engine.manifests.sources import GONE_AFTER_SECONDS, Sources
 from ktui.engine.manifests.verdict import judge
@@ -28,6 +28,7 @@ from ktui.kube.clock import Clock, RealClock, rfc3339
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from ktui.kube.manifest import Document
+from ktui.kube.manifest_problem import Problem
 from ktui.kube.resource import Object
 
 log = logging.getLogger(__name__)
@@ -238,6 +239,7 @@ class Syncer:
             by_path[item.path].append(item)
         recent = self._records.recent_drift(self._clock.monotonic())
         now = rfc3339(self._clock.now())
+        claimed = {item.identity for item in unique}
         changed = [
             judge(
                 self._records.of(path),
@@ -246,6 +248,7 @@ class Syncer:
                 is_paused=self._records.is_paused(path),
                 drift=self._records.drift_notes(path),
                 is_drift_recent=path in recent,
+                pending=self._pending(path, claimed),
                 now=now,
             )
             for path, items in by_path.items()
@@ -254,6 +257,12 @@ class Syncer:
             if record.path not in self._sources.files and not self._sources.hides(record.path):
                 changed.append(replace(record, state=State.DELETED, problems=(), message="the file is gone"))
         await self._records.save(changed)
+
+    def _pending(self, path: str, claimed: Set[Identity]) -> str:
+        """Why a file's present text may not be its last word, "" if it is."""
+        inventory = self._records.of(path).inventory
+        missing = sum(brought.identity not in claimed for brought in inventory)
+        return self._sources.files[path].pending(missing, self._clock.monotonic())
 
     def _next_deadline(self) -> float | None:
         now = self._clock.monotonic()

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ktui.engine.manifests.apply import Applied, Outcome, Refused, Waiting
 from ktui.engine.manifests.plan import Wanted
-from ktui.engine.manifests.record import Brought, FileRecord, Identity, Problem, State
+from ktui.engine.manifests.record import Brought, FileRecord, Identity, State
+from ktui.kube.manifest_problem import Problem
 
 
 def judge(
@@ -18,11 +19,13 @@ def judge(
     is_paused: bool,
     drift: Sequence[str],
     is_drift_recent: bool,
+    pending: str,
     now: str,
 ) -> FileRecord:
-    """The file's record anew: `outcomes` of the objects it asks for, `drift` as it was put back, `now` in RFC 3339."""
+    """The file's record anew: `outcomes` of the objects it asks for, `drift` as it was put back,
+    `pending` why the file may not have said its last word, `now` in RFC 3339."""
     found = list(problems)
-    waiting: list[str] = []
+    waiting = [pending] if pending else []
     inventory: dict[Identity, Brought] = {brought.identity: brought for brought in record.inventory}
     for item, outcome in outcomes:
         match outcome:
