@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from ktui.engine.api.crd import cel
+from ktui.engine.api.cel import programs as cel
 from ktui.engine.api.crd.structural import Node
 from ktui.kube.errors import Cause
 from ktui.kube.resource import Object

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-from ktui.engine.api.crd import cel, checking
+from ktui.engine.api.cel import programs as cel
+from ktui.engine.api.crd import checking
 from ktui.engine.api.crd.structural import defaulted, node_of
 from ktui.engine.api.validation.fields import forbidden, invalid, required, unsupported
 from ktui.kube.errors import Cause

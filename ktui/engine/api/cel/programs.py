@@ -6,19 +6,18 @@ The library is loaded when the first expression is compiled: most clusters need 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, cast
 
-from ktui.engine.api.crd.cel_functions import FUNCTIONS
+from ktui.engine.api.cel.functions import FUNCTIONS
+from ktui.engine.api.cel.lowering import OPTIONAL_FIELD, OPTIONAL_INDEX, lowered
 from ktui.kube.clock import parse_time
 from ktui.kube.resource import Object
-
-Program: TypeAlias = Callable[[Object], Any]
 
 _LONGEST: Final = 5 * 1024
 _RESERVED: Final = frozenset(
@@ -66,27 +65,39 @@ def _interpreter() -> Any:
     return import_module("cel")
 
 
+class Program:
+    """An expression, ready to be evaluated."""
+
+    __slots__ = ("_functions", "_program", "called", "source")
+
+    def __init__(self, source: str, program: Any) -> None:
+        self.source = source
+        self._program = program
+        self.called = frozenset[str](program.functions())
+        """The names of the functions it calls, operators among them."""
+        self._functions = {name: _FUNCTIONS[name] for name in self.called & _FUNCTIONS.keys()}
+
+    def __call__(self, variables: Object, functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
+        """Its value; raises CelError. `functions` are further ones of this evaluation, by name."""
+        known = self._functions
+        if functions and (more := self.called & functions.keys()):
+            known = known | {name: functions[name] for name in more}
+        try:
+            return self._program.execute(_interpreter().Context(variables=variables, functions=known))
+        except Exception as error:
+            raise CelError(_worded(error)) from error
+
+
 @lru_cache(maxsize=1024)
 def compiled(expression: str) -> Program:
     """An expression as a function of its variables; raises CelError if it can't be read."""
     if len(expression) > _LONGEST:
         raise CelError(f"expression is longer than {_LONGEST} characters")
     try:
-        cel = _interpreter()
-        program = cel.compile(expression)
+        return Program(expression, _interpreter().compile(lowered(expression, _FUNCTIONS)))
     except ValueError as error:
-        raise CelError(
-            f"compilation failed: {str(error).removeprefix('Failed to parse expression ')}"
-        ) from error
-
-    def evaluate(variables: Object) -> Any:
-        context = cel.Context(variables=variables, functions=dict(FUNCTIONS))
-        try:
-            return program.execute(context)
-        except Exception as error:
-            raise CelError(_worded(error)) from error
-
-    return evaluate
+        text = str(error)
+        raise CelError(f"compilation failed: {text[max(text.find('ERROR:'), 0) :]}") from error
 
 
 def _worded(error: Exception) -> str:
@@ -99,6 +110,26 @@ def optional(value: Any) -> Any:
     """An `optional` of CEL; None is `optional.none()`."""
     cel = _interpreter()
     return cel.OptionalValue.none() if value is None else cel.OptionalValue.of(value)
+
+
+def _selected(value: Any, key: Any) -> Any:
+    """`value.?key` and `value[?key]`: an optional, also of an optional."""
+    kind = _interpreter().OptionalValue
+    if isinstance(value, kind):
+        found: Any = value
+        if not found.has_value():
+            return found
+        value = found.value()
+    if isinstance(value, dict):
+        fields = cast("Object", value)
+        return kind.of(fields[key]) if key in fields else kind.none()
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return kind.of(items[key]) if isinstance(key, int) and 0 <= key < len(items) else kind.none()
+    raise ValueError("no such overload")
+
+
+_FUNCTIONS: Final = {**FUNCTIONS, OPTIONAL_FIELD: _selected, OPTIONAL_INDEX: _selected}
 
 
 @lru_cache(maxsize=4096)

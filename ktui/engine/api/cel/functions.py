@@ -10,14 +10,19 @@ argument.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import json
+import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ktui.engine.api.crd.formats import is_cidr
+from ktui.kube.clock import rfc3339
 from ktui.kube.quantity import QuantityError, canonical, parse_quantity
 
 
@@ -118,7 +123,84 @@ def _plus(one: str, other: Any, sign: int = 1) -> str:
     return canonical(str(left + right)) if sign > 0 else canonical(str(left - right))
 
 
+_VERB: Final = re.compile(r"%(?:\.(\d+))?([sdfebxXo%])")
+
+
+def _format(template: str, values: list[Any]) -> str:
+    """`'%s is %d'.format([a, b])`."""
+    left = iter(values)
+
+    def shown(match: re.Match[str]) -> str:
+        precision, verb = match.group(1), match.group(2)
+        if verb == "%":
+            return "%"
+        try:
+            value = next(left)
+        except StopIteration:
+            raise ValueError("index out of range: not enough arguments to format") from None
+        match verb:
+            case "s":
+                return _text(value)
+            case "f" | "e":
+                return f"{float(value):.{precision or 6}{verb}}"
+            case "d":
+                return str(value)
+            case "x" | "X" if isinstance(value, str | bytes):
+                data = value.encode() if isinstance(value, str) else value
+                return data.hex().upper() if verb == "X" else data.hex()
+            case _:
+                return format(int(value), verb)
+
+    return _VERB.sub(shown, template)
+
+
+def _text(value: Any) -> str:
+    """As `%s` shows it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(_text(item) for item in value)}]"
+        case dict():
+            return f"{{{', '.join(sorted(f'{_text(key)}: {_text(item)}' for key, item in value.items()))}}}"
+        case float():
+            return f"{value:g}"
+        case timedelta():
+            return f"{value.total_seconds():g}s"
+        case datetime():
+            return rfc3339(value)
+        case _:
+            return str(value)
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "format": _format,
+    "sort": sorted,
+    "distinct": lambda values: [value for index, value in enumerate(values) if value not in values[:index]],
+    "flatten": lambda values: [
+        item for value in values for item in (value if isinstance(value, list) else [value])
+    ],
+    "slice": lambda values, start, end: values[start:end],
+    "first": lambda values: values[0],
+    "last": lambda values: values[-1],
+    "sets_contains": lambda one, other: all(item in one for item in other),
+    "sets_equivalent": lambda one, other: all(i in one for i in other) and all(i in other for i in one),
+    "sets_intersects": lambda one, other: any(item in one for item in other),
+    "math_greatest": lambda *values: max(values[0] if isinstance(values[0], list) else values),
+    "math_least": lambda *values: min(values[0] if isinstance(values[0], list) else values),
+    "math_abs": abs,
+    "math_ceil": lambda value: float(math.ceil(value)),
+    "math_floor": lambda value: float(math.floor(value)),
+    "math_round": lambda value: float(math.floor(value + 0.5)),
+    "math_sign": lambda value: type(value)((value > 0) - (value < 0)),
+    "math_isNaN": math.isnan,
+    "math_isInf": math.isinf,
+    "math_isFinite": math.isfinite,
+    "base64_encode": lambda data: base64.b64encode(data).decode(),
+    "base64_decode": lambda text: base64.b64decode(text + "=" * (-len(text) % 4)),
+    "strings_quote": lambda text: json.dumps(text, ensure_ascii=False),
     "isSorted": lambda values: all(one <= other for one, other in pairwise(values)),
     "sum": lambda values: sum(values[1:], values[0]) if values else 0,
     "min": lambda *values: min(values[0] if len(values) == 1 and isinstance(values[0], list) else values),
