@@ -33,6 +33,44 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
 )
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
+_ADMISSION = "admissionregistration.k8s.io"
+MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
+    _ADMISSION,
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    False,
+    "mutatingwebhookconfiguration",
+    categories=("api-extensions",),
+)
+VALIDATING_ADMISSION_POLICIES = Resource(
+    _ADMISSION,
+    "v1",
+    "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicy",
+    False,
+    "validatingadmissionpolicy",
+    categories=("api-extensions",),
+)
+VALIDATING_ADMISSION_POLICY_BINDINGS = Resource(
+    _ADMISSION,
+    "v1",
+    "validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicyBinding",
+    False,
+    "validatingadmissionpolicybinding",
+    categories=("api-extensions",),
+)
+VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
+    _ADMISSION,
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    False,
+    "validatingwebhookconfiguration",
+    categories=("api-extensions",),
+)
+
 
 POD_DISRUPTION_BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, "poddisruptionbudget", ("pdb",)

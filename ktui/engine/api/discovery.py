@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ktui.engine.api.declaration import Declaration
-from ktui.kube.kinds import BINDINGS, NAMESPACES, PODS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import BINDINGS, CERTIFICATE_SIGNING_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS
 from ktui.kube.resource import Resource
 
 READ_VERBS = ("get", "list", "watch")
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _MORE = {
+    CERTIFICATE_SIGNING_REQUESTS.key: ("approval",),
     NAMESPACES.key: ("finalize",),
     PODS.key: (
         "attach",

@@ -25,6 +25,7 @@ from ktui.client.base import (
 )
 from ktui.client.node import NodeAgent
 from ktui.engine.api import metrics, printing
+from ktui.engine.api.admission.certificates import Certificates
 from ktui.engine.api.admission.chain import PLUGINS, Admission
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
@@ -48,7 +49,7 @@ from ktui.engine.api.resources import reviews
 from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.budget import Budgets
-from ktui.engine.api.subresources.partial import PARTIAL
+from ktui.engine.api.subresources.partial import PARTIAL, READABLE
 from ktui.engine.api.subresources.pods import body_of
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
@@ -94,7 +95,12 @@ class ApiServer:
         self._reader = Reader(store)
         self._watches = Watches(store, self._reader, self.clock)
         self._admission = admission or Admission(
-            StoreView(store), (*PLUGINS, lambda _: Escalation(self.authorizer, Policies(store)))
+            StoreView(store),
+            (
+                *PLUGINS,
+                lambda _: Escalation(self.authorizer, Policies(store)),
+                lambda _: Certificates(self.authorizer, self.clock),
+            ),
         )
         self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
         self._deleter = Deleter(store, self._reader, self.clock, self._admission)
@@ -148,7 +154,8 @@ class ApiServer:
             return encode(
                 scale_of(decode(self._reader.get(declaration, namespace, name).data), declaration.scale)
             )
-        if subresource == "" or (subresource == "status" and declaration.has_status):
+        is_whole = subresource == "" or (declaration.resource.key, subresource) in READABLE
+        if is_whole or (subresource == "status" and declaration.has_status):
             return await self._got(declaration, namespace, name)
         raise _not_served()
 

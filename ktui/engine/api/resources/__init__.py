@@ -7,6 +7,7 @@ from itertools import chain
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources import (
     bindings,
+    certificatesigningrequests,
     configmaps,
     controllerrevisions,
     customresourcedefinitions,
@@ -48,6 +49,7 @@ _MODULES = (
     rbac,
     reviews,
     customresourcedefinitions,
+    certificatesigningrequests,
     ktui_dev,
 )
 
@@ -55,3 +57,5 @@ _MODULES = (
 def declarations() -> list[Declaration]:
     """All of them, in the order in which discovery lists them."""
     return list(chain.from_iterable(module.DECLARATIONS for module in _MODULES))
+    webhookconfigurations,
+    validatingadmissionpolicies,

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ktui.engine.api.documents import metadata_of
+from ktui.engine.api.resources.certificatesigningrequests import approval
 from ktui.kube.data import items, section
 from ktui.kube.errors import Cause, invalid
-from ktui.kube.kinds import NAMESPACES, PODS
+from ktui.kube.kinds import CERTIFICATE_SIGNING_REQUESTS, NAMESPACES, PODS
 from ktui.kube.resource import Object
 
 
@@ -52,8 +53,12 @@ def resize(new: Object, old: Object) -> Object:
 
 
 PARTIAL: Final[Mapping[tuple[str, str], Callable[[Object, Object], Object]]] = {
+    (CERTIFICATE_SIGNING_REQUESTS.key, "approval"): approval,
     (NAMESPACES.key, "finalize"): finalize,
     (PODS.key, "ephemeralcontainers"): ephemeral_containers,
     (PODS.key, "resize"): resize,
 }
 """By resource and subresource."""
+
+READABLE: Final = frozenset(PARTIAL) - {(NAMESPACES.key, "finalize")}
+"""Those that can be read as well: they show the whole object."""
