@@ -27,6 +27,8 @@ from ktui.engine.api.resources import (
     reviews,
     secrets,
     serviceaccounts,
+    validatingadmissionpolicies,
+    webhookconfigurations,
 )
 
 _MODULES = (
@@ -48,6 +50,8 @@ _MODULES = (
     priorityclasses,
     rbac,
     reviews,
+    webhookconfigurations,
+    validatingadmissionpolicies,
     customresourcedefinitions,
     certificatesigningrequests,
     ktui_dev,

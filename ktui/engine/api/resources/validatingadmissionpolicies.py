@@ -1,0 +1,104 @@
+"""ValidatingAdmissionPolicy and its binding: rules in CEL that every write has to keep."""
+
+from __future__ import annotations
+
+from ktui.engine.api.declaration import Cell, Declaration
+from ktui.engine.api.resources.columns import AGE, NAME, number, text
+from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.validation.admission_policies import check_binding, check_policy
+from ktui.engine.api.validation.admission_rules import default_match
+from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
+from ktui.kube.data import items, section, string
+from ktui.kube.errors import Cause
+from ktui.kube.kinds import VALIDATING_ADMISSION_POLICIES, VALIDATING_ADMISSION_POLICY_BINDINGS
+from ktui.kube.resource import Object
+from ktui.kube.selector import Selector, SelectorError
+
+_UNSET = "<unset>"
+
+
+def default_policy(policy: Object) -> Object:
+    spec = section(policy, "spec")
+    filled = {**spec, "failurePolicy": spec.get("failurePolicy") or "Fail"}
+    if spec.get("matchConstraints") is not None:
+        filled["matchConstraints"] = default_match(section(spec, "matchConstraints"))
+    return {**policy, "spec": filled}
+
+
+def default_binding(binding: Object) -> Object:
+    spec = section(binding, "spec")
+    if spec.get("matchResources") is None:
+        return binding
+    filled = {**spec, "matchResources": default_match(section(spec, "matchResources"))}
+    return {**binding, "spec": filled}
+
+
+def validate_policy(policy: Object) -> list[Cause]:
+    name = string(section(policy, "metadata"), "name")
+    return check_metadata(policy, namespaced=False) + check_policy(section(policy, "spec"), name)
+
+
+def validate_binding(binding: Object) -> list[Cause]:
+    return check_metadata(binding, namespaced=False) + check_binding(section(binding, "spec"))
+
+
+def _param_kind(policy: Object) -> Cell:
+    kind = section(policy, "spec", "paramKind")
+    return f"{string(kind, 'apiVersion')}/{string(kind, 'kind')}" if kind else _UNSET
+
+
+def _param_ref(binding: Object) -> Cell:
+    ref = section(binding, "spec", "paramRef")
+    name, namespace = string(ref, "name"), string(ref, "namespace")
+    if name:
+        return f"{namespace}/{name}" if namespace else name
+    if ref.get("selector") is None:
+        return _UNSET
+    try:
+        return str(Selector.of(ref["selector"]))
+    except SelectorError:
+        return "<error>"
+
+
+DECLARATIONS = (
+    Declaration(
+        resource=VALIDATING_ADMISSION_POLICIES,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+        columns=(
+            NAME,
+            number(
+                "Validations",
+                lambda policy: len(items(section(policy, "spec"), "validations")),
+                "How many validations it has.",
+            ),
+            text("ParamKind", _param_kind, "The kind of its parameters."),
+            AGE,
+        ),
+        default=default_policy,
+        prepare_create=without_status,
+        prepare_update=keep_status,
+        prepare_status=only_status,
+        validate_create=validate_policy,
+        validate_update=check_metadata_update,
+        has_status=True,
+        has_generation=True,
+    ),
+    Declaration(
+        resource=VALIDATING_ADMISSION_POLICY_BINDINGS,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+        columns=(
+            NAME,
+            text(
+                "PolicyName",
+                lambda binding: string(section(binding, "spec"), "policyName"),
+                "The policy it binds.",
+            ),
+            text("ParamRef", _param_ref, "The parameters the policy gets."),
+            AGE,
+        ),
+        default=default_binding,
+        validate_create=validate_binding,
+        validate_update=check_metadata_update,
+        has_generation=True,
+    ),
+)
