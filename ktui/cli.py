@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ktui import __version__
+from ktui.commands.flags import as_click_reads, until_verb
 from ktui.commands.listening import listen_option, no_api_option
-from ktui.commands.session import DATA_DIR_META, DATA_DIR_VARIABLE, DEBUG_META, session
+from ktui.commands.session import DATA_DIR_META, DATA_DIR_VARIABLE, DEBUG_META, NAMESPACE_META, session
 
 if TYPE_CHECKING:
     from ktui.engine.engine import RuntimeName
@@ -44,6 +45,12 @@ VERBS: dict[str, str] = {
 def _set_data_dir(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
     if value is not None:
         context.find_root().meta[DATA_DIR_META] = Path(value).expanduser().absolute()
+    return value
+
+
+def _set_namespace(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        context.meta[NAMESPACE_META] = value
     return value
 
 
@@ -77,7 +84,11 @@ def _shared_options(*, is_root: bool) -> list[click.Parameter]:
 
 
 class Verbs(click.Group):
-    """Finds a verb's module when it is called."""
+    """Finds a verb's module when it is called; takes the flags before it as kubectl does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        count = until_verb(self.params, args)
+        return super().parse_args(ctx, [*as_click_reads(self.params, args[:count]), *args[count:]])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)
@@ -122,6 +133,14 @@ class Verbs(click.Group):
     show_default=True,
     metavar="N",
     help="Deleting more objects than this at once waits for a yes.",
+)
+@click.option(
+    "-n",
+    "--namespace",
+    metavar="NS",
+    expose_value=False,
+    callback=_set_namespace,
+    help="The namespace of the verb that follows.",
 )
 @listen_option
 @no_api_option
@@ -170,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(141)
     except Exception as error:
-        if "--debug" in args:
+        own = args[: args.index("--")] if "--" in args else args
+        if "--debug" in own or "--debug=true" in own:
             raise
         click.echo(_one_line(error), err=True)
         sys.exit(1)

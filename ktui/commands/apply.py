@@ -46,7 +46,7 @@ _VALIDATION: dict[str, Literal["Strict", "Warn", "Ignore"]] = {
 @click.pass_context
 def command(context: click.Context, **given: Any) -> None:
     """Create objects, or change them to what the manifests say."""
-    explicit = context.get_parameter_source("namespace") is not click.core.ParameterSource.DEFAULT
+    explicit = options.is_namespace_given(context)
     failed = session().run(lambda client: _apply(client, given, explicit_namespace=explicit))
     if failed:
         sys.exit(1)

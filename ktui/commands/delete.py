@@ -15,8 +15,10 @@ from ktui.commands.session import UserError, session
 from ktui.commands.sources import read_sources
 from ktui.commands.targets import ResourceIndex
 from ktui.kube.errors import StatusError
-from ktui.kube.resource import Resource
+from ktui.kube.resource import Object, Resource
 
+_NOT_TO_BE_SEEN = ("Forbidden", "MethodNotAllowed")
+"""Who may delete an object but not look at it can't wait for its end, which is no failure."""
 _CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
@@ -41,7 +43,7 @@ _CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "
 @click.pass_context
 def command(context: click.Context, words: tuple[str, ...], **given: Any) -> None:
     """Delete objects by names, by selector, or those in manifests."""
-    explicit = context.get_parameter_source("namespace") is not click.core.ParameterSource.DEFAULT
+    explicit = options.is_namespace_given(context)
     session().run(lambda client: _Delete(client, given).run(words, explicit))
 
 
@@ -77,14 +79,15 @@ class _Delete:
         failures: list[StatusError] = []
         for resource, namespace, name in chosen:
             try:
-                uid = (await self._client.get(resource, name, namespace))["metadata"]["uid"]
-                if self._given["dry_run"] != "client":
-                    await self._client.delete(resource, name, namespace, options=self._options)
+                if self._given["dry_run"] == "client":
+                    answer = await self._client.get(resource, name, namespace)
+                else:
+                    answer = await self._client.delete(resource, name, namespace, options=self._options)
             except StatusError as error:
                 if not (error.is_not_found and self._given["ignore_not_found"]):
                     failures.append(error)
                 continue
-            deleted.append((resource, namespace, name, uid))
+            deleted.append((resource, namespace, name, _uid(answer)))
             self._say(resource, name)
         if self._given["wait"] and not self._options.dry_run:
             await self._wait(deleted)
@@ -145,12 +148,22 @@ class _Delete:
     async def _wait(self, deleted: Sequence[tuple[Resource, str, str, str]]) -> None:
         async def all_gone() -> None:
             for resource, namespace, name, uid in deleted:
-                await _until_gone(self._client, resource, namespace, name, uid)
+                try:
+                    await _until_gone(self._client, resource, namespace, name, uid)
+                except StatusError as error:
+                    if error.reason not in _NOT_TO_BE_SEEN:
+                        raise
 
         try:
             await asyncio.wait_for(all_gone(), self._given["timeout"] or None)
         except TimeoutError:
             raise UserError("timed out waiting for the objects to be gone") from None
+
+
+def _uid(answer: Object) -> str:
+    """Which object was deleted: a lingering one is answered with, of one that is gone there is a `Status`."""
+    about: Object = answer.get("details") or {} if answer.get("kind") == "Status" else answer["metadata"]
+    return about.get("uid") or ""
 
 
 async def _until_gone(client: Client, resource: Resource, namespace: str, name: str, uid: str) -> None:
@@ -161,7 +174,7 @@ async def _until_gone(client: Client, resource: Resource, namespace: str, name: 
             if error.is_not_found:
                 return
             raise
-        if obj["metadata"]["uid"] != uid:
+        if uid and obj["metadata"]["uid"] != uid:
             return
         watch = WatchOptions(
             field_selector=f"metadata.name={name}", resource_version=obj["metadata"]["resourceVersion"]

@@ -12,9 +12,11 @@ from ktui.client.base import Client, ExecOptions
 from ktui.client.podsof import pods_of
 from ktui.client.terminal import raw_terminal, run_session
 from ktui.commands import options
+from ktui.commands.default_container import default_container
 from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
+from ktui.kube.kinds import PODS
 
 
 @click.command(
@@ -39,8 +41,15 @@ async def _exec(client: Client, pod: str, words: tuple[str, ...], given: dict[st
         pods = await pods_of(client, target.resource, target.names[0], given["namespace"])
         if not pods:
             raise UserError(f"no pods found for {name}")
-        name = pods[0]["metadata"]["name"]
-    is_terminal = sys.stdin.isatty()
+        found = pods[0]
+        name = found["metadata"]["name"]
+    else:
+        found = await client.get(PODS, name, given["namespace"])
+    phase = (found.get("status") or {}).get("phase")
+    if phase in ("Succeeded", "Failed"):
+        raise UserError(f"cannot exec into a container in a completed pod; current phase is {phase}")
+    container = given["container"] or default_container(found, quiet=given["quiet"])
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
     tty = given["tty"] and is_terminal
     if given["tty"] and not is_terminal and given["stdin"] and not given["quiet"]:
         click.echo("Unable to use a TTY - input is not a terminal or the right kind of file", err=True)
@@ -48,7 +57,7 @@ async def _exec(client: Client, pod: str, words: tuple[str, ...], given: dict[st
         name,
         given["namespace"],
         options=ExecOptions(
-            container=given["container"], command=words, stdin=given["stdin"], stderr=not tty, tty=tty
+            container=container, command=words, stdin=given["stdin"], stderr=not tty, tty=tty
         ),
     )
     try:

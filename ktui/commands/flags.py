@@ -1,7 +1,7 @@
 """kubectl's ways to write options that click does not know: `--watch=false`, `-o=json`, `--timeout=5m`.
 
-In: a verb's parameters and its arguments. Out: the same arguments as click reads them. What stands after `--`
-belongs to a container's command and is left as it is.
+In: a verb's parameters and its arguments, or those before the verb. Out: the same arguments as click reads them. What
+stands after `--` belongs to a container's command and is left as it is.
 """
 
 from __future__ import annotations
@@ -63,6 +63,16 @@ def as_click_reads(params: Sequence[click.Parameter], arguments: Sequence[str]) 
         else:
             read.append(_SHORT_WITH_VALUE.sub(r"\1\2", arg) if _SHORT_WITH_VALUE.fullmatch(arg) else arg)
     return read + args[end:]
+
+
+def until_verb(params: Sequence[click.Parameter], arguments: Sequence[str]) -> int:
+    """How many arguments stand before the verb: options of the whole command line, and their values."""
+    options = {name: param for param in params if isinstance(param, click.Option) for name in param.opts}
+    count = 0
+    while count < len(arguments) and arguments[count].startswith("-") and arguments[count] not in ("-", "--"):
+        option = options.get(arguments[count])
+        count += 1 if option is None or option.is_flag or option.count else 2
+    return min(count, len(arguments))
 
 
 def _is_true(name: str, value: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ktui.commands import options
 from ktui.commands.flags import Verb
 from ktui.commands.session import Session, UserError, default_data_dir, session
 
@@ -33,7 +34,14 @@ _ADMIN = "kubernetes-admin"
     show_default=True,
     help="How long the certificate of --user is good.",
 )
-@click.option("-n", "--namespace", default="", metavar="NS", help="The context's namespace.")
+@click.option(
+    "-n",
+    "--namespace",
+    default="",
+    metavar="NS",
+    callback=options.from_before_the_verb,
+    help="The context's namespace.",
+)
 def command(
     merge: bool, name: str | None, user: str | None, groups: tuple[str, ...], days: int, namespace: str
 ) -> None:

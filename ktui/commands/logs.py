@@ -11,6 +11,7 @@ import click
 from ktui.client.base import Client, ListOptions, LogOptions
 from ktui.client.podsof import pods_of
 from ktui.commands import options
+from ktui.commands.default_container import default_container
 from ktui.commands.flags import Verb
 from ktui.commands.session import UserError, session
 from ktui.commands.targets import ResourceIndex
@@ -18,8 +19,6 @@ from ktui.kube.duration import parse_duration
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import PODS
 from ktui.kube.resource import Object
-
-DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
 
 @click.command("logs", cls=Verb)
@@ -136,24 +135,3 @@ class _Logs:
             if not self._given["ignore_errors"]:
                 raise
             click.echo(f"error: {error.message}", err=True)
-
-
-def default_container(pod: Object) -> str:
-    """The only container, the one the pod's annotation names, or the first, which is said on stderr."""
-    spec: Object = pod["spec"]
-    names: list[str] = [item["name"] for item in spec["containers"]]
-    others = [
-        (item["name"], sort)
-        for sort, field in (("ephem", "ephemeralContainers"), ("init", "initContainers"))
-        for item in spec.get(field) or ()
-    ]
-    annotations: dict[str, str] = pod["metadata"].get("annotations") or {}
-    wished = annotations.get(DEFAULT_CONTAINER_ANNOTATION)
-    if wished and (wished in names or any(wished == name for name, _ in others)):
-        return wished
-    if wished:
-        click.echo(f'Default container name "{wished}" not found in pod {pod["metadata"]["name"]}', err=True)
-    if len(names) + len(others) > 1:
-        shown = ", ".join([*names, *(f"{name} ({sort})" for name, sort in others)])
-        click.echo(f'Defaulted container "{names[0]}" out of: {shown}', err=True)
-    return names[0]

@@ -7,12 +7,35 @@ from typing import Any, TypeVar
 
 import click
 
+from ktui.commands.session import NAMESPACE_META
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_NAMESPACE = "default"
 
+
+def from_before_the_verb(context: click.Context, _: click.Parameter, value: str) -> str:
+    """The namespace given with the verb, or before it."""
+    return value if _is_given(context) else context.meta.get(NAMESPACE_META, value)
+
+
+def _is_given(context: click.Context) -> bool:
+    return context.get_parameter_source("namespace") is not click.core.ParameterSource.DEFAULT
+
+
+def is_namespace_given(context: click.Context) -> bool:
+    """Whether a namespace was asked for, before or after the verb."""
+    return _is_given(context) or NAMESPACE_META in context.meta
+
+
 namespace = click.option(
-    "-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, metavar="NS", help="The namespace."
+    "-n",
+    "--namespace",
+    default=DEFAULT_NAMESPACE,
+    show_default=True,
+    metavar="NS",
+    callback=from_before_the_verb,
+    help="The namespace.",
 )
 all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")
 selector = click.option("-l", "--selector", default="", metavar="KEY=VALUE", help="Label selector.")

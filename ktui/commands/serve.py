@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,10 @@ from ktui.commands.session import Session, UserError, session
 
 if TYPE_CHECKING:
     from ktui.engine.engine import EngineOptions, RuntimeName
+
+
+_NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENOSPC)
+"""Why a data folder can't be used."""
 
 
 @click.command("serve", cls=Verb)
@@ -130,6 +135,13 @@ def explain(failure: BaseException) -> BaseException:
         return UserError(f"{failure}; look at it with `ktui` or ktui's verbs, or use another --data-dir")
     if isinstance(failure, CorruptStoreError):
         return UserError(f"{failure}; `ktui store repair` goes back to the last good state")
+    cause = failure.__cause__ if isinstance(failure, StoreError | PkiError) else failure
+    if isinstance(cause, OSError) and cause.errno in _NO_WRITING:
+        where = f"{cause.filename}: " if cause.filename else ""
+        return UserError(
+            f"{where}{cause.strerror}; the data folder must be a folder ktui can write to: mend it, "
+            f"or name another with --data-dir"
+        )
     if isinstance(failure, StoreError | ListenError | PkiError):
         return UserError(str(failure))
     if isinstance(failure, RuntimeCallError):

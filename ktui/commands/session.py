@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATA_DIR_VARIABLE = "KTUI_DATA_DIR"
-DATA_DIR_META, DEBUG_META = "ktui.data_dir", "ktui.debug"
+DATA_DIR_META, DEBUG_META, NAMESPACE_META = "ktui.data_dir", "ktui.debug", "ktui.namespace"
 """Where the command line notes the shared options in click's context."""
 _LONGEST_SOCKET_PATH = 100
 """A unix socket's path must fit into 108 bytes on Linux, 104 elsewhere."""

@@ -3,8 +3,9 @@
 import click
 import pytest
 
+from ktui.cli import cli
 from ktui.commands import delete, get
-from ktui.commands.flags import Duration, as_click_reads
+from ktui.commands.flags import Duration, as_click_reads, until_verb
 
 GET, DELETE = get.command.params, delete.command.params
 
@@ -34,6 +35,24 @@ def test_flags_that_default_to_true_can_be_turned_off() -> None:
     assert as_click_reads(DELETE, ["--wait=false", "--force=true"]) == ["--no-wait", "--force"]
     with pytest.raises(click.BadOptionUsage, match="maybe"):
         as_click_reads(DELETE, ["--wait=maybe"])
+
+
+@pytest.mark.parametrize(
+    ("given", "verb"),
+    [
+        (["--debug=true", "get"], "get"),
+        (["--debug", "--data-dir", "get", "get"], "get"),
+        (["--data-dir=x", "-n", "y", "delete", "-f", "z"], "delete"),
+        (["-n=y", "get"], "get"),
+    ],
+)
+def test_flags_may_stand_before_the_verb(given: list[str], verb: str) -> None:
+    assert given[until_verb(cli.params, given)] == verb
+
+
+def test_without_a_verb_all_arguments_are_read() -> None:
+    assert until_verb(cli.params, ["--debug", "--manifests", "m"]) == 3
+    assert until_verb(cli.params, ["--manifests"]) == 1
 
 
 def test_durations_are_gos_or_seconds() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ktui.client.base import Client, ObjectList
 from ktui.client.podsof import pods_of
-from ktui.commands.logs import DEFAULT_CONTAINER_ANNOTATION, default_container
+from ktui.commands.default_container import DEFAULT_CONTAINER_ANNOTATION, default_container
 from ktui.kube.kinds import DEPLOYMENTS
 
 

@@ -118,9 +118,21 @@ class TestGet:
         elsewhere = EngineProcess(tmp_path, None)
         assert elsewhere.run("--data-dir", folder, "get", "ns").code == 0
         assert elsewhere.run("get", "ns", "--data-dir", folder).code == 0
+        assert elsewhere.run(f"--data-dir={folder}", "--debug=true", "get", "ns").code == 0
         result = elsewhere.run("get", "ns")
         assert result.code == 1
         assert result.err.startswith(f"error: no ktui engine runs on {tmp_path}")
+
+    def test_the_namespace_may_be_named_before_the_verb(self, engine: EngineProcess) -> None:
+        for words in (["-n", "kube-system"], ["-n=kube-system"], ["--namespace=kube-system"]):
+            out = engine.ok(
+                "--debug=false", *words, "get", "sa", "-o", "jsonpath={.items[*].metadata.namespace}"
+            ).out
+            assert set(out.split()) == {"kube-system"}
+        assert "page" in engine.ok("-n", "kube-system", "get", "cm", "-n", "default").out
+        text = config("x").replace("name: x", "name: x, namespace: default")
+        assert "does not match" in engine.run("-n", "kube-system", "apply", "-f", "-", stdin=text).err
+        assert engine.run("--debug=perhaps", "get", "ns").code == 2
 
 
 class TestApplyAndDelete:
