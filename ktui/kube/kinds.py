@@ -6,6 +6,7 @@ from ktui.kube.resource import Resource
 
 BINDINGS = Resource("", "v1", "bindings", "Binding", True, "binding")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, "configmap", ("cm",))
+ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, "endpoints", ("ep",))
 EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))
 LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange", True, "limitrange", ("limits",))
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, "namespace", ("ns",))
@@ -14,6 +15,7 @@ PODS = Resource("", "v1", "pods", "Pod", True, "pod", ("po",), ("all",))
 RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", True, "resourcequota", ("quota",))
 SECRETS = Resource("", "v1", "secrets", "Secret", True, "secret")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, "serviceaccount", ("sa",))
+SERVICES = Resource("", "v1", "services", "Service", True, "service", ("svc",), ("all",))
 
 CERTIFICATE_SIGNING_REQUESTS = Resource(
     "certificates.k8s.io",
@@ -31,18 +33,6 @@ CONTROLLER_REVISIONS = Resource(
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, "deployment", ("deploy",), ("all",))
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, "replicaset", ("rs",), ("all",))
 
-CUSTOM_RESOURCE_DEFINITIONS = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "customresourcedefinitions",
-    "CustomResourceDefinition",
-    False,
-    "customresourcedefinition",
-    ("crd", "crds"),
-    ("api-extensions",),
-)
-
-LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 _ADMISSION = "admissionregistration.k8s.io"
 MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
     _ADMISSION,
@@ -81,6 +71,27 @@ VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
     categories=("api-extensions",),
 )
 
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    False,
+    "customresourcedefinition",
+    ("crd", "crds"),
+    ("api-extensions",),
+)
+
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True, "endpointslice")
+
+_NETWORKING = "networking.k8s.io"
+INGRESS_CLASSES = Resource(_NETWORKING, "v1", "ingressclasses", "IngressClass", False, "ingressclass")
+INGRESSES = Resource(_NETWORKING, "v1", "ingresses", "Ingress", True, "ingress", ("ing",))
+NETWORK_POLICIES = Resource(
+    _NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, "networkpolicy", ("netpol",)
+)
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 
 POD_DISRUPTION_BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, "poddisruptionbudget", ("pdb",)

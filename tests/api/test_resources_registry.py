@@ -39,7 +39,12 @@ def test_finds_by_url_and_by_kind() -> None:
     assert REGISTRY.by_resource("apps", "v1", "deployments") is REGISTRY.of(DEPLOYMENTS)
     assert REGISTRY.by_kind(GroupVersionKind("", "v1", "Pod")) is REGISTRY.of(PODS)
     assert REGISTRY.by_resource("apps", "v2", "deployments") is None
-    assert {d.resource.plural for d in REGISTRY.in_category("all")} == {"pods", "deployments", "replicasets"}
+    assert {d.resource.plural for d in REGISTRY.in_category("all")} == {
+        "pods",
+        "services",
+        "deployments",
+        "replicasets",
+    }
 
 
 def test_kinds_come_and_go() -> None:

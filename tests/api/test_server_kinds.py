@@ -43,6 +43,20 @@ BODIES: dict[str, Object] = {
     "nodes": {"spec": {"podCIDR": "10.0.0.0/24"}},
     "pods": {"spec": {**TEMPLATE["spec"], "automountServiceAccountToken": False}},
     "serviceaccounts": {},
+    "services": {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}},
+    "endpoints": {"subsets": [{"addresses": [{"ip": "10.0.0.2"}], "ports": [{"port": 80}]}]},
+    "endpointslices.discovery.k8s.io": {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.2"]}],
+        "ports": [{"port": 80}],
+    },
+    "ingresses.networking.k8s.io": {
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}
+    },
+    "ingressclasses.networking.k8s.io": {"spec": {"controller": "ktui.dev/ingress"}},
+    "networkpolicies.networking.k8s.io": {
+        "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 80}], "from": [{"podSelector": {}}]}]}
+    },
     "controllerrevisions.apps": {"revision": 1, "data": {"a": [1]}},
     "deployments.apps": {"spec": WORKLOAD},
     "replicasets.apps": {"spec": WORKLOAD},

@@ -102,6 +102,8 @@ class Declaration:
     """(new, old): immutable fields on top of validate_create, which is called too."""
     has_status: bool = False
     """Has a status subresource."""
+    validate_status: Callable[[Object, Object], list[Cause]] = _valid_update
+    """(new, old): rules on what an update of the status subresource writes."""
     has_generation: bool = False
     """`metadata.generation` counts changes outside metadata and status."""
     scale: Scale | None = None

@@ -252,6 +252,8 @@ class Writer:
         if write.follows_main_rules:
             found = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
             return list(dict.fromkeys(found))
+        if write.subresource == "status":
+            return declaration.validate_status(obj, old)
         if (declaration.resource.key, write.subresource) in PARTIAL:
             return declaration.validate_create(obj)
         return []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ktui.engine.api.admission.base import Attributes, Plugin, View
 from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerationSeconds
+from ktui.engine.api.admission.ingress_class import DefaultIngressClass
 from ktui.engine.api.admission.limit_ranger import LimitRanger
 from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
 from ktui.engine.api.admission.pod_security import PodSecurity
@@ -21,6 +22,7 @@ PLUGINS: Sequence[Callable[[View], Plugin]] = (
     PodSecurity,
     DefaultTolerationSeconds,
     Priority,
+    DefaultIngressClass,
     ResourceQuota,
 )
 

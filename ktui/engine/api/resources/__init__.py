@@ -12,11 +12,14 @@ from ktui.engine.api.resources import (
     controllerrevisions,
     customresourcedefinitions,
     deployments,
+    endpoints,
     events,
+    ingresses,
     ktui_dev,
     leases,
     limitranges,
     namespaces,
+    networkpolicies,
     nodes,
     poddisruptionbudgets,
     pods,
@@ -27,6 +30,7 @@ from ktui.engine.api.resources import (
     reviews,
     secrets,
     serviceaccounts,
+    services,
     validatingadmissionpolicies,
     webhookconfigurations,
 )
@@ -42,10 +46,15 @@ _MODULES = (
     resourcequotas,
     secrets,
     serviceaccounts,
+    services,
+    endpoints,
     controllerrevisions,
     deployments,
     replicasets,
+    certificatesigningrequests,
     leases,
+    ingresses,
+    networkpolicies,
     poddisruptionbudgets,
     priorityclasses,
     rbac,
@@ -53,7 +62,6 @@ _MODULES = (
     webhookconfigurations,
     validatingadmissionpolicies,
     customresourcedefinitions,
-    certificatesigningrequests,
     ktui_dev,
 )
 
@@ -61,5 +69,3 @@ _MODULES = (
 def declarations() -> list[Declaration]:
     """All of them, in the order in which discovery lists them."""
     return list(chain.from_iterable(module.DECLARATIONS for module in _MODULES))
-    webhookconfigurations,
-    validatingadmissionpolicies,
