@@ -13,6 +13,7 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 _MORE = {
     CERTIFICATE_SIGNING_REQUESTS.key: ("approval",),
     NAMESPACES.key: ("finalize",),
+    NODES.key: ("proxy",),
     PODS.key: (
         "attach",
         "binding",
@@ -21,6 +22,7 @@ _MORE = {
         "exec",
         "log",
         "portforward",
+        "proxy",
         "resize",
     ),
     SERVICE_ACCOUNTS.key: ("token",),

@@ -51,6 +51,7 @@ from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.budget import Budgets
 from ktui.engine.api.subresources.partial import PARTIAL, READABLE
 from ktui.engine.api.subresources.pods import body_of
+from ktui.engine.api.subresources.proxies import Proxies
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
 from ktui.engine.api.subresources.writes import SubresourceWrites
@@ -108,6 +109,7 @@ class ApiServer:
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
         self._custom = CustomResources(store, registry, self.clock, self._delete_all)
+        self.proxies = Proxies(self._opened, self._reader, self._streams)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
         self._metrics = metrics.Metrics(self._streams.agents, self.clock)

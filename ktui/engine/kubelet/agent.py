@@ -1,21 +1,24 @@
-"""What the API server asks of this node: logs, exec, attach, port-forward and metrics of its pods.
+"""What the API server asks of this node: logs, exec, attach, port-forward and metrics of its pods, and its pages.
 
 Finds the container that is meant from the pod's status, as the kubelet does, and refuses in the kubelet's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 from lightkube.models.core_v1 import ContainerStatus, Pod
 
 from ktui.client.base import ExecOptions, ExecSession, LogOptions
+from ktui.client.node import NodePage
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.logs import container_log
 from ktui.engine.kubelet.metrics import UsageMeter
 from ktui.engine.kubelet.observed import PodRuntime
+from ktui.engine.kubelet.pages import KubeletPages
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
     ContainerState,
@@ -31,11 +34,29 @@ from ktui.kube.resource import Object
 class KubeletAgent:
     """The `NodeAgent` of one node. `known` gives the pods the kubelet looks after, with their latest status."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, known: Callable[[], Iterable[Pod]]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        known: Callable[[], Iterable[Pod]],
+        *,
+        node_name: str,
+        data_dir: Path,
+        configuration: Object,
+    ) -> None:
         self._runtime = runtime
         self._clock = clock
         self._known = known
         self._meter = UsageMeter()
+        self._pages = KubeletPages(
+            runtime,
+            clock,
+            known,
+            self.logs,
+            node_name=node_name,
+            data_dir=data_dir,
+            configuration=configuration,
+        )
 
     @asynccontextmanager
     async def logs(self, pod: Object, options: LogOptions) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -71,7 +92,7 @@ class KubeletAgent:
             raise bad_request(f"pod not found ({pods.full_name(typed)})")
         try:
             return await self._runtime.dial(current.id, port)
-        except (RuntimeCallError, OSError) as error:
+        except RuntimeCallError as error:
             raise internal(f"error forwarding port {port} to pod {pods.key(typed)}: {error}") from error
 
     async def stats(self) -> Sequence[Object]:
@@ -80,6 +101,9 @@ class KubeletAgent:
         except RuntimeCallError as error:
             raise internal(f"container statistics: {error}") from error
         return self._meter.pod_metrics(stats, self._known(), self._clock.now())
+
+    async def page(self, path: str, query: Mapping[str, str]) -> NodePage:
+        return await self._pages.page(path, query)
 
     def _latest(self, pod: Object) -> Pod:
         """The pod as the kubelet last knew it, or as the API server had it."""

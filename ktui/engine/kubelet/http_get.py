@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from ktui.engine.kubelet.probes.base import Connect, dial_failure, join_host_port
+from ktui.engine.kubelet.probes.base import Connect
+from ktui.kube.address import dial_failure, join_host_port
 
 MAX_BODY = 10 * 1024
 MAX_REDIRECTS = 10

@@ -97,7 +97,14 @@ class Kubelet:
         self._listening: list[tuple[Informer[Any], Callable[[Delta[Any]], None]]] = []
         self._pulled_images = PulledImages(data_dir / "pulled-images.json", clock)
         self._image_gc = ImageGarbageCollector(runtime, clock, self._pulled_images)
-        self.agent = KubeletAgent(runtime, clock, self._known_pods)
+        self.agent = KubeletAgent(
+            runtime,
+            clock,
+            self._known_pods,
+            node_name=node_name,
+            data_dir=data_dir,
+            configuration=node_object.configuration(identity, cluster_dns),
+        )
         """Answers the API server about this node's pods."""
         self._registration = NodeRegistration(client, runtime, info, identity, data_dir, clock, recorder)
         self.context = KubeletContext(

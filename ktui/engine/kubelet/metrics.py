@@ -59,6 +59,12 @@ class UsageMeter:
         self._keep(stats)
         return found
 
+    def rates(self, stats: Sequence[ContainerStats]) -> dict[str, int]:
+        """CPU in nanocores by container id."""
+        found = {reading.container_id: self._rate(reading)[0] for reading in stats}
+        self._keep(stats)
+        return found
+
     def _rate(self, reading: ContainerStats) -> tuple[int, float]:
         before = self._readings.get(reading.container_id)
         if before is None:

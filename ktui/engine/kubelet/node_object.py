@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.machine import Machine
 from ktui.engine.kubelet.runtime.base import ImageRecord, RuntimeInfo
 from ktui.kube import version
@@ -64,6 +65,24 @@ def node_labels(identity: NodeIdentity, machine: Machine) -> dict[str, str]:
         **{f"node-role.kubernetes.io/{role}": "" for role in identity.roles},
         **identity.labels,
     }
+
+
+def configuration(identity: NodeIdentity, dns: ClusterDNS | None) -> Object:
+    """`KubeletConfiguration` as it is in force."""
+    found: Object = {
+        "kind": "KubeletConfiguration",
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "maxPods": identity.max_pods,
+        "podCIDR": identity.pod_cidr,
+        "evictionHard": {
+            "memory.available": f"{MEMORY_RESERVE // 1024 // 1024}Mi",
+            "nodefs.available": f"{DISK_RESERVE:.0%}",
+            "pid.available": f"{PIDS_RESERVE:.0%}",
+        },
+    }
+    if dns is not None:
+        found |= {"clusterDNS": list(dns.servers), "clusterDomain": dns.domain}
+    return found
 
 
 def new_node(identity: NodeIdentity, machine: Machine) -> Object:

@@ -80,6 +80,9 @@ _PARTS: dict[str, tuple[GroupVersionKind | None, tuple[str, ...]]] = {
 
 def _part(resource: Resource, name: str) -> tuple[GroupVersionKind, tuple[str, ...]]:
     """What a subresource is made of, and what can be done to it."""
+    if name == "proxy":
+        options = GroupVersionKind("", "v1", f"{resource.kind}ProxyOptions")
+        return options, ("create", "delete", "get", "patch", "update")
     kind, verbs = _PARTS.get(name, (None, _CHANGES))
     return kind or resource.gvk, verbs
 

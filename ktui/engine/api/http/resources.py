@@ -35,6 +35,7 @@ from ktui.engine.api.http.negotiation import (
     Representation,
     wanted,
 )
+from ktui.engine.api.http.proxy import ProxyHandlers
 from ktui.engine.api.http.pod_streams import PodStreamHandlers
 from ktui.engine.api.http.target import Target, target_of
 from ktui.engine.api.request import Request
@@ -72,6 +73,7 @@ class ResourceHandlers:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
+        self._proxy = ProxyHandlers(server.proxies)
         self._streams = PodStreamHandlers(server)
         self._handlers: dict[tuple[str, bool], Handler] = {
             ("GET", False): self._list_or_watch,
@@ -96,6 +98,8 @@ class ResourceHandlers:
             raise not_found()
         resource = declaration.resource
         if target.namespace and not resource.namespaced:
+        if self._proxy.serves(resource, target):
+            return await self._proxy.handle(request, caller, resource, target)
             raise not_found()
         stream = self._streams.handler(request.method, resource, target)
         if stream is not None:

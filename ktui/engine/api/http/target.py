@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROXY = "proxy"
+"""The subresource behind which paths are another server's."""
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 
 
@@ -29,13 +31,14 @@ def target_of(path: str) -> Target | None:
             pass
         case _:
             return None
-    if not all(rest):
-        return None
     namespace = ""
     is_inside = len(rest) >= 3 and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES)
     if rest[0] == "namespaces" and is_inside:
         namespace, rest = rest[1], rest[2:]
-    if len(rest) > 3:
+        if not namespace:
+            return None
+    head, beyond = rest[:3], rest[3:]
+    if not all(head) or (beyond and head[2] != PROXY):
         return None
-    plural, name, subresource = (*rest, "", "")[:3]
+    plural, name, subresource = (*head, "", "")[:3]
     return Target(group, version, plural, namespace, name, subresource)

@@ -15,6 +15,7 @@ STATUS, DELETE_OPTIONS, PATCH = f"{_META}.Status", f"{_META}.DeleteOptions", f"{
 _SCALE = "io.k8s.api.autoscaling.v1.Scale"
 _SCALE_KIND = GroupVersionKind("autoscaling", "v1", "Scale")
 _STREAMS = ("exec", "attach", "portforward", "log")
+_PROXIED = ("get", "put", "post", "delete", "options", "head", "patch")
 _OTHER_BODIES = {
     "binding": (GroupVersionKind("", "v1", "Binding"), "io.k8s.api.core.v1.Binding"),
     "eviction": (GroupVersionKind("policy", "v1", "Eviction"), "io.k8s.api.policy.v1.Eviction"),
@@ -78,7 +79,7 @@ class Operation:
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
-        return tuple(name for name in ("namespace", "name") if f"{{{name}}}" in self.path)
+        return tuple(name for name in ("namespace", "name", "path") if f"{{{name}}}" in self.path)
 
 
 def operations(resource: Resource, definition: str, list_definition: str) -> Iterator[Operation]:
@@ -152,6 +153,12 @@ def _subresource(
         yield Operation(path, "get", "get" if name == "log" else "connect", kind, f"connectGet{suffix}")
         if name != "log":
             yield Operation(path, "post", "connect", kind, f"connectPost{suffix}")
+        return
+    if name == "proxy":
+        for where, more in ((path, ""), (f"{path}/{{path}}", "WithPath")):
+            for method in _PROXIED:
+                operation = f"connect{method.capitalize()}{suffix}{more}"
+                yield Operation(where, method, "connect", kind, operation)
         return
     if name in _OTHER_BODIES:
         other, body = _OTHER_BODIES[name]

@@ -52,6 +52,10 @@ class PodStreams:
     async def dial(self, pod: Object, port: int) -> tuple[object, object]:
         """A connection to a port of a running pod."""
         self.check_forwards(pod)
+        return await self.connect(pod, port)
+
+    async def connect(self, pod: Object, port: int) -> tuple[object, object]:
+        """A connection to a port of a pod, as long as its node has it."""
         return await self._agent(pod).dial(pod, port)
 
     def check_forwards(self, pod: Object) -> None:
@@ -63,7 +67,10 @@ class PodStreams:
             raise bad_request(f"unable to forward port because pod is not running. Current status={phase}")
 
     def _agent(self, pod: Object) -> NodeAgent:
-        node = _node_of(pod)
+        return self.agent(_node_of(pod))
+
+    def agent(self, node: str) -> NodeAgent:
+        """The agent of a node that is up."""
         agent = self.agents.get(node)
         if agent is None:
             raise unavailable(f'node "{node}" does not answer: its kubelet is not running')

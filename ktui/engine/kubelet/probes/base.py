@@ -26,18 +26,3 @@ class Connect(Protocol):
     """Opens a connection to a port; host "" is the pod itself. Raises OSError."""
 
     async def __call__(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]: ...
-
-
-def dial_failure(address: str, error: BaseException) -> str:
-    """A failed connection in the words of Go's net package."""
-    if isinstance(error, TimeoutError):
-        return f"dial tcp {address}: i/o timeout"
-    if isinstance(error, ConnectionRefusedError):
-        return f"dial tcp {address}: connect: connection refused"
-    if isinstance(error, OSError) and error.strerror:
-        return f"dial tcp {address}: connect: {error.strerror.lower()}"
-    return f"dial tcp {address}: {error}"
-
-
-def join_host_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

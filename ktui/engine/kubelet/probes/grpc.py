@@ -10,7 +10,8 @@ import asyncio
 from dataclasses import dataclass
 
 from ktui.engine.kubelet.backoff import go_duration
-from ktui.engine.kubelet.probes.base import Connect, Outcome, dial_failure, join_host_port
+from ktui.engine.kubelet.probes.base import Connect, Outcome
+from ktui.kube.address import dial_failure, join_host_port
 
 _SERVING_STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 _UNIMPLEMENTED = "12"

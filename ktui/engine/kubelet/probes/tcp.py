@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from ktui.engine.kubelet.probes.base import Connect, Outcome, dial_failure, join_host_port
+from ktui.engine.kubelet.probes.base import Connect, Outcome
+from ktui.kube.address import dial_failure, join_host_port
 
 
 async def probe_tcp(connect: Connect, host: str, shown_host: str, port: int, timeout: float) -> Outcome:

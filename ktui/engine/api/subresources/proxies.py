@@ -1,0 +1,135 @@
+"""Where a proxied request goes: to a port of a pod, to a node's agent, or to another port of a node.
+
+In: the subresource `proxy` of an object and a name like `https:web-0:8443`. Out: something to dial. A pod is
+dialled by its own node's agent, inside its network, and a node at the address it declares: no address that a
+client names is ever used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from ktui.client.node import NodeAgent
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.documents import decode
+from ktui.engine.api.reading import Reader
+from ktui.engine.api.request import Request
+from ktui.engine.api.subresources.streams import PodStreams
+from ktui.kube.address import join_host_port
+from ktui.kube.data import items, section, string
+from ktui.kube.errors import bad_request
+from ktui.kube.kinds import NODES, PODS
+from ktui.kube.resource import Object, Resource
+
+KUBELET_PORT = 10250
+_SCHEMES = ("", "http", "https")
+_DEFAULT_PORTS = {"": 80, "http": 80, "https": 443}
+
+Dial = Callable[[], Awaitable[tuple[object, object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A server behind the proxy. `address` is what messages call it."""
+
+    address: str
+    dial: Dial
+    tls: bool = False
+
+
+class Opened(Protocol):
+    """The server's check that a caller may do something; gives the kind's declaration."""
+
+    async def __call__(
+        self, request: Request, verb: str, resource: Resource, namespace: str, name: str, subresource: str
+    ) -> Declaration: ...
+
+
+class Proxies:
+    """Finds the backends of objects that have a `proxy`."""
+
+    def __init__(self, opened: Opened, reader: Reader, streams: PodStreams) -> None:
+        self._opened = opened
+        self._reader = reader
+        self._streams = streams
+        self._kinds: dict[str, Callable[[Object, str, str], Backend | NodeAgent]] = {
+            PODS.key: self._pod,
+            NODES.key: self._node,
+        }
+
+    def serves(self, resource: Resource) -> bool:
+        """Whether objects of this kind can be proxied to."""
+        return resource.key in self._kinds
+
+    async def backend(
+        self, request: Request, verb: str, resource: Resource, namespace: str, name: str
+    ) -> Backend | NodeAgent:
+        """What answers for an object, if the caller may reach it so. Raises StatusError."""
+        declaration = await self._opened(request, verb, resource, namespace, name, "proxy")
+        scheme, plain, port = split_name(name, resource)
+        obj = decode(self._reader.get(declaration, namespace, plain).data)
+        return self._kinds[resource.key](obj, scheme, port)
+
+    def _pod(self, pod: Object, scheme: str, port: str) -> Backend:
+        ip = string(section(pod, "status"), "podIP")
+        if not ip:
+            raise bad_request("address not allowed")
+        number = _number(port) if port else _first_port(pod) or _DEFAULT_PORTS[scheme]
+        dial = partial(self._streams.connect, pod, number)
+        return Backend(join_host_port(ip, number), dial, scheme == "https")
+
+    def _node(self, node: Object, scheme: str, port: str) -> Backend | NodeAgent:
+        if port in ("", str(KUBELET_PORT)):
+            return self._streams.agent(string(section(node, "metadata"), "name"))
+        addresses = items(section(node, "status"), "addresses")
+        host = next((string(a, "address") for a in addresses if a.get("type") == "InternalIP"), "")
+        if not _is_allowed(host):
+            raise bad_request("address not allowed")
+        number = _number(port)
+        dial = partial(asyncio.open_connection, host, number)
+        return Backend(join_host_port(host, number), dial, scheme == "https")
+
+
+def split_name(name: str, resource: Resource) -> tuple[str, str, str]:
+    """Scheme, name and port of `[scheme:]name[:port]`."""
+    parts = name.split(":")
+    match parts:
+        case [plain]:
+            scheme, port = "", ""
+        case [plain, port]:
+            scheme = ""
+        case [scheme, plain, port]:
+            pass
+        case _:
+            scheme, plain, port = "?", "", ""
+    if scheme not in _SCHEMES or not plain:
+        raise bad_request(f'invalid {resource.singular} request "{name}"')
+    return scheme, plain, port
+
+
+def _number(port: str) -> int:
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise bad_request(f'invalid port "{port}": must be a number between 1 and 65535')
+    return int(port)
+
+
+def _first_port(pod: Object) -> int | None:
+    """The first port that a container of the pod names."""
+    for container in items(section(pod, "spec"), "containers"):
+        for port in items(container, "ports"):
+            return int(port["containerPort"])
+    return None
+
+
+def _is_allowed(host: str) -> bool:
+    """Not this machine's loopback, nor an address that only means something on a link."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not (ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified)
