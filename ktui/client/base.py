@@ -131,6 +131,18 @@ class ObjectList:
     remaining: int | None = None
 
     @property
+    def metadata(self) -> Object:
+        """Its `ListMeta`."""
+        found: Object = {}
+        if self.resource_version:
+            found["resourceVersion"] = self.resource_version
+        if self.continue_token:
+            found["continue"] = self.continue_token
+        if self.remaining is not None:
+            found["remainingItemCount"] = self.remaining
+        return found
+
+    @property
     def items(self) -> list[Object]:
         """The items decoded to dicts (each call decodes anew)."""
         return [_decode_object(item) for item in self.raw]

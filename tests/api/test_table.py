@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from kind_cases import REGISTRY, kind
 
+from ktui.engine.api.documents import decode, encode
+from ktui.engine.api.local import LocalClient
+from ktui.engine.api.registry import default_registry
+from ktui.engine.api.server import ApiServer
 from ktui.engine.api.table import table
+from ktui.engine.store import Store
+from ktui.kube.clock import FakeClock
+from ktui.kube.kinds import CONFIG_MAPS
 
 NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
 META = {"name": "x", "namespace": "default", "creationTimestamp": "2026-01-01T00:00:00Z"}
@@ -207,16 +214,20 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+def printed_table(declaration, obj: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return decode(table(declaration, [encode(obj)], NOW, **options).encoded())
+
+
 @pytest.mark.parametrize(("name", "obj", "expected"), CASES)
 def test_cells(name, obj, expected) -> None:
-    printed = table(kind(name), [{"metadata": META, **obj}], NOW)
+    printed = printed_table(kind(name), {"metadata": META, **obj})
     names = [column["name"] for column in printed["columnDefinitions"]]
     assert dict(zip(names, printed["rows"][0]["cells"], strict=True)) == expected
 
 
 def test_a_table_is_the_one_of_meta_v1() -> None:
     pod = {"metadata": META, "spec": {}}
-    printed = table(kind("pods"), [pod], NOW, list_metadata={"resourceVersion": "7"})
+    printed = printed_table(kind("pods"), pod, list_metadata={"resourceVersion": "7"})
     assert (printed["kind"], printed["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert printed["metadata"] == {"resourceVersion": "7"}
     assert printed["columnDefinitions"][0] == {
@@ -242,10 +253,31 @@ def test_a_table_is_the_one_of_meta_v1() -> None:
 
 def test_rows_carry_what_is_asked_for() -> None:
     pod = {"metadata": META}
-    assert table(kind("pods"), [pod], NOW, include_object="Object")["rows"][0]["object"] is pod
-    assert "object" not in table(kind("pods"), [pod], NOW, include_object="None")["rows"][0]
+    assert printed_table(kind("pods"), pod, include_object="Object")["rows"][0]["object"] == pod
+    assert "object" not in printed_table(kind("pods"), pod, include_object="None")["rows"][0]
 
 
 def test_every_kind_prints_an_empty_object() -> None:
     for declaration in REGISTRY:
-        assert len(table(declaration, [{}], NOW)["rows"][0]["cells"]) == len(declaration.columns)
+        assert len(printed_table(declaration, {})["rows"][0]["cells"]) == len(declaration.columns)
+
+
+async def test_a_list_printed_again_shows_what_changed_and_how_old_it_has_become(
+    store: Store, clock: FakeClock
+) -> None:
+    server = ApiServer(store, default_registry(), clock)
+    await server.start()
+    client = LocalClient(server, "alice")
+    for name in ("a", "b"):
+        await client.create(CONFIG_MAPS, {"metadata": {"name": name}}, "default")
+
+    async def cells() -> list[list[Any]]:
+        return [row["cells"] for row in (await client.table(CONFIG_MAPS, "default"))["rows"]]
+
+    assert await cells() == [["a", 0, "0s"], ["b", 0, "0s"]]
+    await clock.advance(5)
+    await client.patch(CONFIG_MAPS, "a", {"data": {"x": "y"}}, "default")
+    assert await cells() == [["a", 1, "5s"], ["b", 0, "5s"]]
+    await client.delete(CONFIG_MAPS, "b", "default")
+    await client.create(CONFIG_MAPS, {"metadata": {"name": "b"}}, "default")
+    assert await cells() == [["a", 1, "5s"], ["b", 0, "0s"]]

@@ -9,6 +9,7 @@ from kind_cases import REGISTRY
 
 from ktui.client.base import DeleteOptions
 from ktui.engine.api import schema
+from ktui.engine.api.documents import encode
 from ktui.engine.api.table import table
 from ktui.engine.api.validation.structure import validate_schema
 from ktui.kube.data import section
@@ -95,7 +96,7 @@ def test_no_object_is_too_odd(kind: str, seed: int) -> None:
         causes += declaration.validate_update(declaration.prepare_update(made, old), old)
         declaration.prepare_status(made, old)
         assert invalid(declaration.resource, "x", causes or []).code == 422
-        assert table(declaration, [made, report.object], NOW)["rows"]
+        assert table(declaration, map(encode, (made, report.object)), NOW).rows
         for read in declaration.selectable_fields.values():
             assert isinstance(read(made), str)
         if declaration.grace_period is not None:

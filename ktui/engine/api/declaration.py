@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ktui.client.base import DeleteOptions
 from ktui.engine.api.patching.shape import Shape, shape_of
@@ -26,8 +26,10 @@ class Column:
     """One column of `kubectl get` (`TableColumnDefinition` in meta/v1). Priority 1 is shown by `-o wide`."""
 
     name: str
-    cell: Callable[[Object, datetime], Cell]
-    """The cell of an object at a moment (ages)."""
+    read: Callable[[Object], Any]
+    """What the cell is made from, in an object: plain data, kept as long as the object stays as it is."""
+    show: Callable[[Any, datetime], Cell] | None = None
+    """What was read as a cell at a moment (ages); None: as it was read."""
     type: str = "string"
     format: str = ""
     description: str = ""
@@ -100,10 +102,10 @@ class Declaration:
     """Rules beyond the schema: names, quantities, cross-field checks. All errors, with field paths."""
     validate_update: Callable[[Object, Object], list[Cause]] = _valid_update
     """(new, old): immutable fields on top of validate_create, which is called too."""
-    has_status: bool = False
-    """Has a status subresource."""
     validate_status: Callable[[Object, Object], list[Cause]] = _valid_update
     """(new, old): rules on what an update of the status subresource writes."""
+    has_status: bool = False
+    """Has a status subresource."""
     has_generation: bool = False
     """`metadata.generation` counts changes outside metadata and status."""
     scale: Scale | None = None

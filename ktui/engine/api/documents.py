@@ -32,6 +32,18 @@ def labels_of(data: bytes) -> Mapping[str, str]:
     return _decode_labels(data).metadata.labels or {}
 
 
+class _MetadataOnly(msgspec.Struct):
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decode_metadata = msgspec.json.Decoder(_MetadataOnly).decode
+
+
+def encoded_metadata_of(data: bytes) -> msgspec.Raw:
+    """The metadata of an encoded object, as the bytes it is there."""
+    return _decode_metadata(data).metadata
+
+
 def metadata_of(obj: Object) -> Object:
     """The metadata of an object, empty if it has none."""
     metadata: Object = obj.get("metadata") or {}

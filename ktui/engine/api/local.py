@@ -85,7 +85,8 @@ class LocalClient(Client):
     async def table(
         self, resource: Resource, namespace: str = "", *, name: str = "", options: ListOptions = _LIST
     ) -> Object:
-        return await self._server.table(self._request, resource, namespace, name=name, options=options)
+        table = await self._server.table(self._request, resource, namespace, name=name, options=options)
+        return decode(table.encoded())
 
     async def create(
         self,

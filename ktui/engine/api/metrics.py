@@ -48,10 +48,10 @@ def _bytes(usages: Iterable[Object]) -> int:
 
 
 _COLUMNS = (
-    Column(name="Name", cell=lambda obj, now: metadata_of(obj).get("name"), format="name"),
-    Column(name="CPU", cell=lambda obj, now: f"{-(-_nanocores(_usages(obj)) // 10**6)}m"),
-    Column(name="Memory", cell=lambda obj, now: f"{_bytes(_usages(obj)) >> 20}Mi"),
-    Column(name="Window", cell=lambda obj, now: obj.get("window"), priority=1),
+    Column(name="Name", read=lambda obj: metadata_of(obj).get("name"), format="name"),
+    Column(name="CPU", read=lambda obj: f"{-(-_nanocores(_usages(obj)) // 10**6)}m"),
+    Column(name="Memory", read=lambda obj: f"{_bytes(_usages(obj)) >> 20}Mi"),
+    Column(name="Window", read=lambda obj: obj.get("window"), priority=1),
 )
 
 DECLARATIONS = tuple(

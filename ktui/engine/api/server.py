@@ -55,10 +55,10 @@ from ktui.engine.api.subresources.proxies import Proxies
 from ktui.engine.api.subresources.scale import SCALE_DEFINITION, scale_of
 from ktui.engine.api.subresources.streams import PodStreams
 from ktui.engine.api.subresources.writes import SubresourceWrites
-from ktui.engine.api.table import IncludeObject
+from ktui.engine.api.table import IncludeObject, Table
 from ktui.engine.api.watching import Batches, Watches
 from ktui.engine.api.writing import Write, Writer
-from ktui.engine.store.base import Key, Store
+from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
 from ktui.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS
@@ -94,6 +94,7 @@ class ApiServer:
         self._store = store
         self.authorizer = authorizer or AllowAll()
         self._reader = Reader(store)
+        self._printer = printing.Printer()
         self._watches = Watches(store, self._reader, self.clock)
         self._admission = admission or Admission(
             StoreView(store),
@@ -188,16 +189,24 @@ class ApiServer:
         name: str = "",
         options: ListOptions = _LIST,
         include_object: IncludeObject = "Metadata",
-    ) -> Object:
+    ) -> Table:
         """A `Table` of an object or a list."""
         verb, selector = ("get", "") if name else ("list", options.field_selector)
         declaration = await self._opened(request, verb, resource, namespace, name, field_selector=selector)
+        listed = ObjectList((), "")
+        if resource.group == metrics.GROUP:
+            if name:
+                listed = ObjectList([await self._metrics.get(declaration, namespace, name)], "")
+            else:
+                listed = await self._metrics.list(declaration, namespace, options)
+            entries = [Entry(Key(resource.key, "", ""), 0, data) for data in listed.raw]
+        elif name:
+            entries = [self._reader.get(declaration, namespace, name)]
+        else:
+            entries, revision, token, remaining = await self._reader.entries(declaration, namespace, options)
+            listed = ObjectList((), str(revision), token, remaining)
         now = self.clock.now()
-        if name:
-            objects = [await self._got(declaration, namespace, name)]
-            return await printing.printed(declaration, ObjectList(objects, ""), now, include_object)
-        listing = await self._listed(declaration, namespace, options)
-        return await printing.printed(declaration, listing, now, include_object)
+        return await self._printer.printed(declaration, entries, listed.metadata, now, include_object)
 
     @asynccontextmanager
     async def watch(

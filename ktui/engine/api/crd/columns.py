@@ -25,7 +25,8 @@ def _column(declared: Object) -> Column:
     kind: str = declared.get("type") or "string"
     return Column(
         name=declared.get("name") or "",
-        cell=_reader(path_of(declared.get("jsonPath") or ""), kind),
+        read=_reader(path_of(declared.get("jsonPath") or ""), kind),
+        show=_date if kind == "date" else None,
         type=kind,
         format=declared.get("format") or "",
         description=declared.get("description")
@@ -34,20 +35,24 @@ def _column(declared: Object) -> Column:
     )
 
 
-def _reader(path: JSONPath, kind: str) -> Callable[[Object, datetime], Cell]:
-    def read(obj: Object, now: datetime) -> Cell:
+def _reader(path: JSONPath, kind: str) -> Callable[[Object], Cell]:
+    def read(obj: Object) -> Cell:
         try:
             found = list(path.find(obj))
         except JSONPathError:
             return None
         if not found or found[0] is None:
             return None
-        return _cell(found, kind, now)
+        return _cell(found, kind)
 
     return read
 
 
-def _cell(found: list[Any], kind: str, now: datetime) -> Cell:
+def _date(value: Cell, now: datetime) -> Cell:
+    return value if value is None else age(str(value), now)
+
+
+def _cell(found: list[Any], kind: str) -> Cell:
     value = found[0]
     match kind:
         case "integer":
@@ -57,9 +62,6 @@ def _cell(found: list[Any], kind: str, now: datetime) -> Cell:
         case "boolean":
             return value if isinstance(value, bool) else None
         case "date":
-            try:
-                return age(value, now) if isinstance(value, str) else UNKNOWN
-            except ValueError:
-                return "<invalid>"
+            return value if isinstance(value, str) else UNKNOWN
         case _:
             return to_text(value) if len(found) == 1 else " ".join(map(to_text, found))

@@ -18,7 +18,6 @@ from aiohttp import web
 from ktui.client.base import PatchType, WatchEvent
 from ktui.engine.api.http import queries
 from ktui.engine.api.http.answers import (
-    document,
     goes_as_it_is,
     method_not_allowed,
     not_found,
@@ -40,7 +39,7 @@ from ktui.engine.api.http.pod_streams import PodStreamHandlers
 from ktui.engine.api.http.target import Target, target_of
 from ktui.engine.api.request import Request
 from ktui.engine.api.server import ApiServer
-from ktui.engine.api.table import IncludeObject
+from ktui.engine.api.table import IncludeObject, Table
 from ktui.kube.errors import StatusError, bad_request
 from ktui.kube.resource import Object, Resource
 
@@ -111,7 +110,7 @@ class ResourceHandlers:
             raise not_found()
         return await handler(Call(request, caller, resource, target))
 
-    async def _get(self, call: Call) -> web.Response:
+    async def _get(self, call: Call) -> web.StreamResponse:
         form = wanted(call.accept, TABLE, PARTIAL)
         target, server = call.target, self._server
         if form.kind == TABLE and not target.subresource:
@@ -140,21 +139,10 @@ class ResourceHandlers:
             )
             return await _table(call, table, form)
         found = await self._server.list(call.caller, resource, namespace, options)
-        metadata: Object = {"resourceVersion": found.resource_version}
-        if found.continue_token:
-            metadata["continue"] = found.continue_token
-        if found.remaining is not None:
-            metadata["remainingItemCount"] = found.remaining
         if form.kind:
-            data = await as_list(found.raw, metadata, form.version)
-        elif goes_as_it_is(call.http, form) and len(found.raw) > _LIST_SLICE:
-            head = _head(resource, metadata)
-            length = len(head) + sum(map(len, found.raw)) + len(found.raw) - 1 + len(_TAIL)
-            parts = _parts(head, found.raw)
-            return await sent_in_parts(call.http, length, parts, call.caller.warnings)
-        else:
-            data = _joined(resource, found.raw, metadata)
-        return await sent(call.http, data, form, warnings=call.caller.warnings)
+            data = await as_list(found.raw, found.metadata, form.version)
+            return await sent(call.http, data, form, warnings=call.caller.warnings)
+        return await _list(call, _head(resource, found.metadata), found.raw, form)
 
     async def _watch(self, call: Call) -> web.StreamResponse:
         form = wanted(call.accept, TABLE, PARTIAL, PARTIAL_LIST, media_types=(JSON,))
@@ -252,7 +240,7 @@ class ResourceHandlers:
         if form.kind:
             data = await as_list(deleted, {}, form.version)
         else:
-            data = _joined(call.resource, deleted, {})
+            data = b"".join(_parts(_head(call.resource, {}), deleted))
         return await sent(call.http, data, replace(form, kind=""), warnings=call.caller.warnings)
 
 
@@ -262,15 +250,17 @@ async def _object(call: Call, data: bytes, form: Representation, code: int = 200
     return await sent(call.http, data, form, code=code, warnings=call.caller.warnings)
 
 
-async def _table(call: Call, table: Object, form: Representation) -> web.Response:
-    table = {**table, "apiVersion": f"meta.k8s.io/{form.version}"}
-    if form.media_type == JSON and not call.caller.warnings and len(table["rows"]) < _LIST_SLICE:
-        return document(table)
-    return await sent(call.http, msgspec.json.encode(table), form, warnings=call.caller.warnings)
+async def _table(call: Call, table: Table, form: Representation) -> web.StreamResponse:
+    return await _list(call, table.head(form.version), table.rows, form)
 
 
-def _joined(resource: Resource, items: Sequence[bytes], metadata: Object) -> bytes:
-    return b"".join(_parts(_head(resource, metadata), items))
+async def _list(call: Call, head: bytes, items: Sequence[bytes], form: Representation) -> web.StreamResponse:
+    """A list or a table, given its JSON up to its items."""
+    parts, warnings = _parts(head, items), call.caller.warnings
+    if len(items) > _LIST_SLICE and goes_as_it_is(call.http, form):
+        length = len(head) + sum(map(len, items)) + len(items) - 1 + len(_TAIL)
+        return await sent_in_parts(call.http, length, parts, warnings)
+    return await sent(call.http, b"".join(parts), form, warnings=warnings)
 
 
 def _head(resource: Resource, metadata: Object) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from ktui.engine.api.declaration import Cell, Column
@@ -18,32 +17,32 @@ UNKNOWN = "<unknown>"
 
 def text(name: str, read: Callable[[Object], Cell], description: str = "", *, priority: int = 0) -> Column:
     """A column of what `read` finds in an object."""
-    return Column(name=name, cell=lambda obj, now: read(obj), description=description, priority=priority)
+    return Column(name=name, read=read, description=description, priority=priority)
 
 
 def number(name: str, read: Callable[[Object], Any], description: str = "", *, priority: int = 0) -> Column:
     """A column of whole numbers; missing ones are 0."""
     return Column(
         name=name,
-        cell=lambda obj, now: int(read(obj) or 0),
+        read=lambda obj: int(read(obj) or 0),
         type="integer",
         description=description,
         priority=priority,
     )
 
 
-def _name(obj: Object, now: datetime) -> Cell:
+def _name(obj: Object) -> Cell:
     return str(section(obj, "metadata").get("name") or "")
 
 
-def _age(obj: Object, now: datetime) -> Cell:
-    return age(section(obj, "metadata").get("creationTimestamp"), now)
+def _created(obj: Object) -> Any:
+    return section(obj, "metadata").get("creationTimestamp")
 
 
 NAME = Column(
-    name="Name", cell=_name, format="name", description="The object's name, unique in its namespace."
+    name="Name", read=_name, format="name", description="The object's name, unique in its namespace."
 )
-AGE = Column(name="Age", cell=_age, description="How long ago the object was created.")
+AGE = Column(name="Age", read=_created, show=age, description="How long ago the object was created.")
 
 
 def _template_containers(obj: Object) -> list[Object]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from ktui.engine.api.declaration import Cell, Column, Declaration
+from ktui.engine.api.declaration import Column, Declaration
 from ktui.engine.api.resources.columns import NAME, text
 from ktui.engine.api.validation.fields import invalid
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
@@ -61,17 +60,15 @@ def _object(event: Object) -> str:
     return f"{kind}/{involved['name']}" if involved.get("name") else kind
 
 
-def _first_seen(event: Object, now: datetime) -> Cell:
-    return age(event.get("firstTimestamp") or event.get("eventTime"), now)
+def _first_seen(event: Object) -> Any:
+    return event.get("firstTimestamp") or event.get("eventTime")
 
 
-def _last_seen(event: Object, now: datetime) -> Cell:
+def _last_seen(event: Object) -> Any:
     series = section(event, "series")
     if series:
-        return age(series.get("lastObservedTime"), now)
-    if event.get("lastTimestamp"):
-        return age(event["lastTimestamp"], now)
-    return _first_seen(event, now)
+        return series.get("lastObservedTime")
+    return event.get("lastTimestamp") or _first_seen(event)
 
 
 def _count(event: Object) -> int:
@@ -92,16 +89,22 @@ DECLARATIONS = (
         resource=EVENTS,
         schema="io.k8s.api.core.v1.Event",
         columns=(
-            Column(name="Last Seen", cell=_last_seen, description="When it last happened."),
+            Column(name="Last Seen", read=_last_seen, show=age, description="When it last happened."),
             _reads("type"),
             _reads("reason"),
             text("Object", _object, "What it happened to."),
             text("Subobject", lambda event: _involved(event, "fieldPath"), priority=1),
             text("Source", _source, "Who reports it.", priority=1),
             text("Message", lambda event: str(event.get("message") or "").strip()),
-            Column(name="First Seen", cell=_first_seen, description="When it first happened.", priority=1),
+            Column(
+                name="First Seen",
+                read=_first_seen,
+                show=age,
+                description="When it first happened.",
+                priority=1,
+            ),
             text("Count", _count, "How often it happened.", priority=1),
-            Column(name="Name", cell=NAME.cell, format="name", priority=1),
+            Column(name="Name", read=NAME.read, format="name", priority=1),
         ),
         validate_create=validate,
         validate_update=check_metadata_update,

@@ -135,8 +135,8 @@ def _ready(pod: Object) -> Cell:
     return f"{summary.ready}/{summary.total}"
 
 
-def _restarts(pod: Object, now: datetime) -> Cell:
-    return _summary(pod).restarts_text(now)
+def _restarts(summary: PodSummary, now: datetime) -> Cell:
+    return summary.restarts_text(now)
 
 
 def _ip(pod: Object) -> str:
@@ -180,7 +180,12 @@ DECLARATIONS = (
             NAME,
             text("Ready", _ready, "Containers that are ready, of all."),
             text("Status", lambda pod: _summary(pod).status, "What the pod does, or why it does not."),
-            Column(name="Restarts", cell=_restarts, description="Container restarts, and when the last was."),
+            Column(
+                name="Restarts",
+                read=_summary,
+                show=_restarts,
+                description="Container restarts, and when the last was.",
+            ),
             AGE,
             text("IP", lambda pod: _ip(pod) or NONE, "The pod's address.", priority=1),
             text("Node", _spec("nodeName", NONE), "The node it was scheduled to.", priority=1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from ktui.engine.api.declaration import Cell, Column, Declaration
@@ -139,7 +138,7 @@ def validate_binding_update(new: Object, old: Object) -> list[Cause]:
     return causes
 
 
-def _created(role: Object, now: datetime) -> Cell:
+def _created(role: Object) -> Cell:
     return string(section(role, "metadata"), "creationTimestamp")
 
 
@@ -163,7 +162,7 @@ def _subjects(kind: str) -> Callable[[Object], Cell]:
 
 _ROLE_COLUMNS: Final = (
     NAME,
-    Column(name="Created At", cell=_created, type="date", description="When the role was created."),
+    Column(name="Created At", read=_created, type="date", description="When the role was created."),
 )
 _BINDING_COLUMNS: Final = (
     NAME,
