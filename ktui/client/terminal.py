@@ -70,25 +70,26 @@ async def _resize(started: ExecSession) -> None:
 
 
 async def _pump_stdin(started: ExecSession) -> None:
-    if sys.stdin is None:  # closed by whoever started this process
-        await started.close_stdin()
-        return
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
     ready = asyncio.Event()
-    try:
-        loop.add_reader(descriptor, ready.set)
-    except (PermissionError, ValueError):
-        # A regular file can't be polled, and never blocks either.
-        while data := await asyncio.to_thread(os.read, descriptor, _READ_BYTES):
-            await started.send(data)
-        await started.close_stdin()
-        return
+
+    def readable() -> None:
+        # Once for each read: a call still queued after it would have the next read block the whole loop.
+        loop.remove_reader(descriptor)
+        ready.set()
+
     try:
         while True:
-            await ready.wait()
-            ready.clear()
-            data = os.read(descriptor, _READ_BYTES)
+            try:
+                loop.add_reader(descriptor, readable)
+            except (PermissionError, ValueError):
+                # A regular file can't be polled, and never blocks either.
+                data = await asyncio.to_thread(os.read, descriptor, _READ_BYTES)
+            else:
+                await ready.wait()
+                ready.clear()
+                data = os.read(descriptor, _READ_BYTES)
             if not data:
                 await started.close_stdin()
                 return
