@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-runtime_packages="podman runc crun conmon netavark catatonit nftables iptables iproute2 busybox-static uidmap fuse-overlayfs slirp4netns"
+runtime_packages="podman runc crun conmon netavark catatonit nftables conntrack iptables iproute2 busybox-static uidmap fuse-overlayfs slirp4netns"
 python_packages="python3-venv"
 test_packages="tmux"
 bench_packages="etcd-server"

@@ -1,0 +1,1 @@
+"""The service proxy: Services' addresses and ports lead to their endpoints."""

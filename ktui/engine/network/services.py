@@ -1,0 +1,189 @@
+"""Services joined with their EndpointSlices: what the proxies and the DNS server see.
+
+In: the informers of both kinds. Out: for each Service its ports with the endpoints that traffic may go to, as
+frozen values that compare equal when nothing changed, and a wake-up with the keys that did. One change costs
+the same whatever the number of Services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lightkube.models.core_v1 import Service
+from lightkube.models.core_v1 import ServicePort as ServicePortSpec
+from lightkube.models.discovery_v1 import Endpoint as SliceEndpoint
+from lightkube.models.discovery_v1 import EndpointSlice
+
+from ktui.client.informer import Delta, Informers
+from ktui.kube.kinds import ENDPOINT_SLICES, SERVICES
+from ktui.kube.resource import ObjectKey
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+"""A Service with this label is another proxy's."""
+_AFFINITY_SECONDS = 10800
+
+
+class Endpoint(NamedTuple):
+    """One address and port behind a service port."""
+
+    address: str
+    port: int
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """One port of a Service, and where its traffic goes now."""
+
+    service: ObjectKey
+    name: str
+    protocol: str
+    """`tcp` or `udp`."""
+    port: int
+    node_port: int = 0
+    cluster_ips: tuple[str, ...] = ()
+    external_ips: tuple[str, ...] = ()
+    load_balancer_ips: tuple[str, ...] = ()
+    source_ranges: tuple[str, ...] = ()
+    """Who may use the load balancer's addresses; empty: everybody."""
+    affinity_seconds: int = 0
+    """How long a client stays with its endpoint; 0 for no affinity."""
+    internal_local: bool = False
+    """`internalTrafficPolicy: Local`."""
+    external_local: bool = False
+    """`externalTrafficPolicy: Local`."""
+    endpoints: tuple[Endpoint, ...] = ()
+
+    def local(self, node: str) -> tuple[Endpoint, ...]:
+        """The endpoints on a node."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.node == node)
+
+
+class ServiceView:
+    """All Services with their endpoints. Create it before the informers are awaited."""
+
+    def __init__(self, informers: Informers) -> None:
+        self._services = informers.of(SERVICES, Service)
+        self._slices = informers.of(ENDPOINT_SLICES, EndpointSlice)
+        self._slices.add_index("service", _service_of_slice)
+        self._changed: set[ObjectKey] = set()
+        self.wake = asyncio.Event()
+        """Set when `take_changes` has something to give."""
+        self._services.add_handler(self._on_service)
+        self._slices.add_handler(self._on_slice)
+
+    async def wait_synced(self) -> None:
+        """Return once both kinds have been listed."""
+        await self._services.wait_synced()
+        await self._slices.wait_synced()
+
+    def take_changes(self) -> set[ObjectKey]:
+        """The Services that changed since the last call, themselves or in their endpoints."""
+        changed, self._changed = self._changed, set()
+        self.wake.clear()
+        return changed
+
+    def services(self) -> Iterable[tuple[ObjectKey, Service]]:
+        return self._services.items()
+
+    def service(self, key: ObjectKey) -> Service | None:
+        return self._services.get(key)
+
+    def slices(self, key: ObjectKey) -> list[EndpointSlice]:
+        """The EndpointSlices of a Service, in the order of their names."""
+        return self._slices.by_index("service", f"{key.namespace}/{key.name}")
+
+    def ports(self, key: ObjectKey) -> tuple[ServicePort, ...]:
+        """What a proxy serves for a Service: nothing for a headless, an external or another proxy's one."""
+        service = self._services.get(key)
+        if service is None or service.spec is None or PROXY_NAME_LABEL in _labels(service):
+            return ()
+        spec = service.spec
+        cluster_ips = tuple(spec.clusterIPs or ((spec.clusterIP,) if spec.clusterIP else ()))
+        if spec.type == "ExternalName" or not cluster_ips or "None" in cluster_ips:
+            return ()
+        status = service.status.loadBalancer if service.status else None
+        balancers = tuple(
+            entry.ip
+            for entry in (status.ingress if status else None) or ()
+            if entry.ip and entry.ipMode != "Proxy"
+        )
+        affinity = 0
+        if spec.sessionAffinity == "ClientIP":
+            config = spec.sessionAffinityConfig.clientIP if spec.sessionAffinityConfig else None
+            affinity = (config.timeoutSeconds if config else None) or _AFFINITY_SECONDS
+        slices = self.slices(key)
+        return tuple(
+            ServicePort(
+                service=key,
+                name=port.name or "",
+                protocol=(port.protocol or "TCP").lower(),
+                port=port.port,
+                node_port=port.nodePort or 0,
+                cluster_ips=cluster_ips,
+                external_ips=tuple(spec.externalIPs or ()),
+                load_balancer_ips=balancers,
+                source_ranges=tuple(spec.loadBalancerSourceRanges or ()) if balancers else (),
+                affinity_seconds=affinity,
+                internal_local=spec.internalTrafficPolicy == "Local",
+                external_local=spec.externalTrafficPolicy == "Local",
+                endpoints=usable_endpoints(slices, port),
+            )
+            for port in spec.ports or ()
+            if (port.protocol or "TCP") in ("TCP", "UDP")
+        )
+
+    def _on_service(self, delta: Delta[Service]) -> None:
+        self._mark(delta.key)
+
+    def _on_slice(self, delta: Delta[EndpointSlice]) -> None:
+        for piece in (delta.old, delta.new):
+            for value in _service_of_slice(piece) if piece is not None else ():
+                namespace, _, name = value.partition("/")
+                self._mark(ObjectKey(namespace, name))
+
+    def _mark(self, key: ObjectKey) -> None:
+        self._changed.add(key)
+        self.wake.set()
+
+
+def usable_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> tuple[Endpoint, ...]:
+    """Where traffic for a service port goes: the ready endpoints, and where there are none, those that still
+    serve while they terminate
+    (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions)."""
+    ready: set[Endpoint] = set()
+    ending: set[Endpoint] = set()
+    for number, endpoint in _addressed(slices, port):
+        conditions = endpoint.conditions
+        found = Endpoint(endpoint.addresses[0], number, endpoint.nodeName or "")
+        if conditions is None or conditions.ready is not False:
+            ready.add(found)
+        elif conditions.serving and conditions.terminating:
+            ending.add(found)
+    return tuple(sorted(ready or ending))
+
+
+def _addressed(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> Iterator[tuple[int, SliceEndpoint]]:
+    for piece in slices:
+        if piece.addressType != "IPv4":
+            continue
+        for offered in piece.ports or ():
+            same = (offered.name or "") == (port.name or "")
+            if not same or not offered.port or (offered.protocol or "TCP") != (port.protocol or "TCP"):
+                continue
+            for endpoint in piece.endpoints or ():
+                if endpoint.addresses:
+                    yield offered.port, endpoint
+
+
+def _labels(obj: Any) -> Mapping[str, str]:
+    return (obj.metadata and obj.metadata.labels) or {}
+
+
+def _service_of_slice(piece: EndpointSlice) -> Iterable[str]:
+    name = _labels(piece).get(SERVICE_NAME_LABEL)
+    return (f"{piece.metadata.namespace}/{name}",) if name and piece.metadata else ()
