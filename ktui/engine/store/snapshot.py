@@ -37,7 +37,7 @@ class SnapshotHeader(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A store at `revision`: what is live, and the changes back to the revision `oldest`."""
+    """A store at `revision`, seen from later: what is live, and all changes back to the revision `oldest`."""
 
     revision: int
     oldest: int
@@ -47,13 +47,12 @@ class Snapshot:
 
     def state(self) -> Iterator[Entry]:
         """The objects as they were at `oldest`: what is live with the changes undone."""
-        undone: dict[Key, Entry | None] = {}
-        for _, change in reversed(self.changes):
-            undone[change.key] = previous_entry(change)
-        for entry in self.live:
-            if entry.key not in undone:
+        first: dict[Key, Change] = {change.key: change for _, change in reversed(self.changes)}
+        yield from (entry for entry in self.live if entry.key not in first)
+        for change in first.values():
+            entry = previous_entry(change)
+            if entry is not None:
                 yield entry
-        yield from (entry for entry in undone.values() if entry is not None)
 
 
 def snapshot_path(folder: Path, revision: int) -> Path:
@@ -106,6 +105,8 @@ def _lines(snapshot: Snapshot) -> Iterator[bytes]:
     for entry in snapshot.state():
         yield records.encode(Record(entry.revision, revision, now, records.STATE, *entry.key, entry.data))
     for seconds, change in snapshot.changes:
+        if change.revision > revision:
+            break
         yield records.encode(
             Record(change.revision, revision, int(seconds * 1000), change.type[0], *change.key, change.data)
         )

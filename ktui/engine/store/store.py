@@ -183,6 +183,7 @@ class JournaledStore(Store):
             else:
                 await self._settled.wait()
         self._check_open()
+        self._compactor.boundary = None  # the one to come covers it
         self._rotate = True
         self._launch()
         while self._rotate:
@@ -295,12 +296,10 @@ class JournaledStore(Store):
         if self._journal is None:
             self._show(batch, time)
             return
-        rotate_at = None
-        if self._compactor is not None and (self._rotate or self._compactor.due):
-            rotate_at = self._launched
-        self._rotate = False
-        self._flight = self._journal.commit(batch, time, rotate_at=rotate_at)
-        if rotate_at is not None:
+        rotates = self._rotate or (self._compactor is not None and self._compactor.due)
+        self._flight = self._journal.commit(batch, time, rotate_at=self._launched if rotates else None)
+        if self._rotate:
+            self._rotate = False
             self._rotation = self._flight
 
     def _attach(self) -> asyncio.AbstractEventLoop:
@@ -327,7 +326,7 @@ class JournaledStore(Store):
         else:
             self._launch()
             self._show(flight.batch, flight.time)
-            self._after_commit(outcome)
+            self._after_commit(outcome, demanded=flight is self._rotation)
         self._settled.set()
         self._settled.clear()
         self._launch()
@@ -368,19 +367,20 @@ class JournaledStore(Store):
             if staged.waiter is not None and not staged.waiter.done():
                 staged.waiter.set_exception(error)
 
-    def _after_commit(self, committed: Committed) -> None:
+    def _after_commit(self, committed: Committed, *, demanded: bool) -> None:
         compactor = self._compactor
         assert compactor is not None
         compactor.appended(committed.size)
         if committed.problem is not None:
             compactor.failed(committed.problem)
         elif committed.rotated:
+            compactor.rotated(self._revision, at_once=demanded)
+        oldest = self._history.oldest
+        boundary = compactor.ripe(oldest, len(self._history))
+        if boundary is not None:
             live = [entry for table in self.database.contents() for entry in table.entries.values()]
-            compactor.start(
-                Snapshot(
-                    self._revision, self._history.oldest, live, list(self._history), self._milliseconds()
-                )
-            )
+            changes = list(self._history)
+            compactor.start(Snapshot(boundary, oldest, live, changes, self._milliseconds()))
 
     async def _next_settlement(self) -> None:
         if self._flight is None:
