@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from textual.app import SuspendNotSupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from textual.app import App
 
@@ -32,6 +33,10 @@ _FALLBACKS = ("vi", "vim", "nano", "ed")
 _JUMPS_BY_PLUS = frozenset(
     ("vi", "vim", "nvim", "view", "nano", "emacs", "emacsclient", "mg", "joe", "micro", "kak", "ne")
 )
+
+
+_given: WeakSet[App[Any]] = WeakSet()
+"""Apps that do without their terminal right now."""
 
 
 class OutsideError(OSError):
@@ -63,8 +68,12 @@ def editor_arguments(editor: Sequence[str], path: Path, line: int = 0) -> list[s
 
 @contextmanager
 def terminal_of(app: App[Any]) -> Iterator[None]:
-    """The terminal, while inside; the app is drawn anew after."""
+    """The terminal, while inside; the app is drawn anew after. Raises OutsideError when something has it already."""
+    if app in _given:
+        # A key that was typed ahead of a shell or an editor; taking the terminal twice would never end.
+        raise OutsideError("the terminal is in use")
     interrupt = signal.getsignal(signal.SIGINT)
+    _given.add(app)
     try:
         with app.batch_update(), app.suspend():
             # ctrl+c is for whoever has the terminal; a handler (unlike "ignore") is not inherited by children.
@@ -73,6 +82,7 @@ def terminal_of(app: App[Any]) -> Iterator[None]:
     except SuspendNotSupported:
         raise OutsideError("this terminal can't be given away (Textual runs without one)") from None
     finally:
+        _given.discard(app)
         signal.signal(signal.SIGINT, interrupt)
     app.refresh(layout=True)
 
@@ -95,17 +105,22 @@ def _run(command: Sequence[str]) -> int:
         raise OutsideError(f"there is no editor {command[0]}: set KTUI_EDITOR or EDITOR") from None
 
 
-async def run_in_terminal(app: App[Any], session: ExecSession, greeting: str, *, tty: bool) -> int:
-    """Give the terminal to an exec session until it ends; returns the exit code. ctrl+c leaves one without a TTY."""
-    from ktui.client.terminal import raw_terminal, run_session
+async def run_in_terminal(
+    app: App[Any], start: Callable[[], Awaitable[ExecSession]], greeting: str, *, tty: bool
+) -> int:
+    """Give the terminal to an exec session until it ends; returns the exit code. ctrl+c leaves one without a TTY.
+
+    The terminal is given before the session starts, so that what is typed ahead goes to it and not to the app.
+    """
+    from ktui.client.terminal import raw_terminal
 
     with terminal_of(app):
         sys.stdout.write(f"\x1b[2J\x1b[H{greeting}\n")
         sys.stdout.flush()
         if tty:
             with raw_terminal():
-                return await run_session(session, stdin=True, tty=True)
-        task = asyncio.ensure_future(run_session(session, stdin=True, tty=False))
+                return await _run_session(start, tty=True)
+        task = asyncio.ensure_future(_run_session(start, tty=False))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, task.cancel)
         try:
@@ -116,3 +131,13 @@ async def run_in_terminal(app: App[Any], session: ExecSession, greeting: str, *,
             return 130
         finally:
             loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _run_session(start: Callable[[], Awaitable[ExecSession]], *, tty: bool) -> int:
+    from ktui.client.terminal import run_session
+
+    session = await start()
+    try:
+        return await run_session(session, stdin=True, tty=tty)
+    finally:
+        await session.close()

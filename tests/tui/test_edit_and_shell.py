@@ -19,7 +19,7 @@ from tui_cluster import TuiCluster, deployment_object
 from ktui.app import KtuiApp
 from ktui.client import terminal
 from ktui.kube.kinds import DEPLOYMENTS, PODS
-from ktui.screens.outside import editor_arguments, editor_command
+from ktui.screens.outside import editor_arguments, editor_command, terminal_of
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +205,18 @@ async def test_a_shell_ends_with_its_exit_code(cluster: TuiCluster, monkeypatch:
     assert options.command[0] == "sh"
     assert session.closed
     assert b"hello from inside" in output.buffer.getvalue()
+
+
+async def test_the_terminal_is_given_away_once(cluster: TuiCluster, editor: Any) -> None:
+    async with a_deployment(cluster) as browser:
+        with terminal_of(browser.app):
+            browser.screen.action_run("edit")
+            await browser.app.workers.wait_for_complete(
+                [worker for worker in browser.app.workers if worker.group == "actions"]
+            )
+        await browser.says("the terminal is in use")
+        await browser.pilot.press("e")
+        await browser.says("Edit cancelled, no changes made.")
 
 
 async def test_no_shell_where_nothing_runs(cluster: TuiCluster) -> None:

@@ -79,11 +79,12 @@ async def _inside(context: ActionContext, command: tuple[str, ...], what: str, h
         known = next((c for c in spec.get("containers") or () if c.get("name") == container), {})
         tty = bool(known.get("tty"))
     options = ExecOptions(container=container, command=command, stdin=True, stderr=not tty, tty=tty)
-    session = await context.client.exec(pod, context.item.namespace, options=options)
-    try:
-        code = await run_in_terminal(context.app, session, f"{pod} › {container}: {what}; {hint}", tty=tty)
-    finally:
-        await session.close()
+    code = await run_in_terminal(
+        context.app,
+        lambda: context.client.exec(pod, context.item.namespace, options=options),
+        f"{pod} › {container}: {what}; {hint}",
+        tty=tty,
+    )
     severity = "warning" if code else "information"
     context.browser.notify(
         f"{pod} › {container}: {what} ended with exit code {code}", severity=severity, markup=False
