@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from ktui.client.base import Client
 from ktui.describe import related
+from ktui.describe.certificates import describe_certificate_request
 from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
 from ktui.describe.generic import describe_generic
 from ktui.describe.limits import describe_limit_range, describe_quota
@@ -34,6 +35,7 @@ class Describer(NamedTuple):
 GENERIC: Final = Describer(related.with_events, describe_generic)
 
 DESCRIBERS: Final[Mapping[str, Describer]] = {
+    kinds.CERTIFICATE_SIGNING_REQUESTS.key: Describer(related.with_events, describe_certificate_request),
     kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
     kinds.LIMIT_RANGES.key: Describer(related.nothing, describe_limit_range),

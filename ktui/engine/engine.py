@@ -11,8 +11,9 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -153,6 +154,11 @@ class Engine:
         self._authority = pki.authority.decode()
         return SigningKey.in_folder(folder)
 
+    async def _sign(self, request: bytes, usages: Sequence[str], lifetime: timedelta | None) -> bytes:
+        """The certificate for an approved request, signed with the cluster's authority."""
+        pki = Pki(self.options.data_dir / "pki")
+        return await asyncio.to_thread(pki.sign, request, usages, self._clock.now(), lifetime)
+
     def _start_parts(self, server: ApiServer, runtime: Runtime, info: RuntimeInfo) -> Kubelet:
         options, clock = self.options, self._clock
         node_name = _node_name()
@@ -165,7 +171,7 @@ class Engine:
         informers = Informers(client("ktui"), clock)
         controllers = self._controllers = ControllerRunner(
             default_controllers(
-                client("kube-controller-manager"), recorder, clock, authority=self._authority
+                client("kube-controller-manager"), recorder, clock, authority=self._authority, sign=self._sign
             ),
             informers,
             clock,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 _BLOCK: Final = re.compile(
@@ -66,6 +67,16 @@ def _read_certificate(block: bytes) -> None:
 
     try:
         x509.load_pem_x509_certificate(block)
+    except ValueError as error:
+        raise PemError(f"x509: {error}") from None
+
+
+def expires(pem: bytes) -> datetime:
+    """When the certificate in a PEM text ends (UTC); raises PemError."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
     except ValueError as error:
         raise PemError(f"x509: {error}") from None
 

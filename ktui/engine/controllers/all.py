@@ -6,6 +6,9 @@ from typing import Any
 
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
+from ktui.engine.controllers.certificateapproving import CertificateApprovingController
+from ktui.engine.controllers.certificatecleaner import CertificateCleaner
+from ktui.engine.controllers.certificatesigning import CertificateSigningController, Sign
 from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
 from ktui.engine.controllers.deployment import DeploymentController
 from ktui.engine.controllers.disruption import DisruptionController
@@ -24,12 +27,19 @@ from ktui.kube.clock import Clock
 
 
 def default_controllers(
-    client: Client, recorder: EventRecorder, clock: Clock, *, authority: str = ""
+    client: Client,
+    recorder: EventRecorder,
+    clock: Clock,
+    *,
+    authority: str = "",
+    sign: Sign | None = None,
 ) -> list[Controller[Any]]:
     """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all.
 
-    `authority` is the certificate (PEM) by which pods know the API server.
+    `authority` is the certificate (PEM) by which pods know the API server; `sign` signs approved requests with
+    its key, without it they stay unsigned.
     """
+    signing = [CertificateSigningController(client, clock, sign)] if sign is not None else []
     return [
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
@@ -44,4 +54,7 @@ def default_controllers(
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),
+        CertificateApprovingController(client, clock),
+        CertificateCleaner(client, clock),
+        *signing,
     ]

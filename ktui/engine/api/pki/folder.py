@@ -21,6 +21,7 @@ from ktui.engine.api.pki.issuing import (
     names_of,
     new_authority,
     server_pair,
+    sign_request,
 )
 
 ADMIN_USER, ADMIN_GROUP = "kubernetes-admin", "system:masters"
@@ -81,6 +82,12 @@ class Pki:
                 f"{self._folder} holds no certificate authority; `ktui serve` makes one at its first start"
             ) from None
         return client_pair(authority, user, groups, now, lifetime)
+
+    def sign(
+        self, request: bytes, usages: Sequence[str], now: datetime, lifetime: timedelta | None = None
+    ) -> bytes:
+        """The certificate (PEM) for an approved request (PEM)."""
+        return sign_request(self._read("ca"), request, usages, now, lifetime)
 
     def server_context(self) -> ssl.SSLContext:
         """TLS for the server: clients may show a certificate, which then must be this authority's."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
     from cryptography.x509 import Certificate, CertificateBuilder, GeneralName, Name
 
 AUTHORITY_DAYS = 3650
@@ -38,9 +39,9 @@ def new_authority(now: datetime) -> Pair:
     key = _new_key()
     name = _name("kubernetes")
     builder = (
-        _builder(name, name, key, now, timedelta(days=AUTHORITY_DAYS))
+        _builder(name, name, key.public_key(), now, timedelta(days=AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(_usage(signs=True, enciphers=False, certifies=True), critical=True)
     )
     return _pair(builder.sign(key, hashes.SHA256()), key)
 
@@ -73,6 +74,42 @@ def client_pair(
     builder = _leaf(authority, _name(user, groups), key, now, lifetime or timedelta(days=LEAF_DAYS))
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     return _signed(authority, builder, key)
+
+
+def sign_request(
+    authority: Pair, request: bytes, usages: Sequence[str], now: datetime, lifetime: timedelta | None = None
+) -> bytes:
+    """The certificate (PEM) somebody asked for; whether they may have it has been decided.
+
+    `usages` are Kubernetes' names. It lasts `lifetime`, but no longer than a year and than its authority.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    asked = x509.load_pem_x509_csr(request)
+    longest = timedelta(days=LEAF_DAYS)
+    builder = _signed_leaf(
+        authority, asked.subject, asked.public_key(), now, min(lifetime or longest, longest)
+    )
+    builder = builder.add_extension(
+        _usage(signs="digital signature" in usages, enciphers="key encipherment" in usages, certifies=False),
+        critical=True,
+    )
+    purposes = {
+        "client auth": ExtendedKeyUsageOID.CLIENT_AUTH,
+        "server auth": ExtendedKeyUsageOID.SERVER_AUTH,
+    }
+    extended = [oid for usage, oid in purposes.items() if usage in usages]
+    builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
+    try:
+        found = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        pass
+    else:
+        builder = builder.add_extension(found.value, critical=found.critical)
+    certificate = builder.sign(_load_key(authority.key), hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def expires(certificate: bytes) -> datetime:
@@ -147,7 +184,7 @@ def _general_name(name: str) -> GeneralName:
 
 
 def _builder(
-    subject: Name, issuer: Name, key: EllipticCurvePrivateKey, now: datetime, lifetime: timedelta
+    subject: Name, issuer: Name, key: CertificatePublicKeyTypes, now: datetime, lifetime: timedelta
 ) -> CertificateBuilder:
     from cryptography import x509
 
@@ -155,17 +192,25 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
         .not_valid_after(now + lifetime)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 
 def _leaf(
     authority: Pair, subject: Name, key: EllipticCurvePrivateKey, now: datetime, lifetime: timedelta
 ) -> CertificateBuilder:
+    builder = _signed_leaf(authority, subject, key.public_key(), now, lifetime)
+    return builder.add_extension(_usage(signs=True, enciphers=False, certifies=False), critical=True)
+
+
+def _signed_leaf(
+    authority: Pair, subject: Name, key: CertificatePublicKeyTypes, now: datetime, lifetime: timedelta
+) -> CertificateBuilder:
+    """A leaf that still lacks its usages."""
     from cryptography import x509
 
     signer = _load(authority.certificate)
@@ -173,7 +218,6 @@ def _leaf(
     return (
         _builder(subject, signer.subject, key, now, lifetime)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(_load_key(authority.key).public_key()),
             critical=False,
@@ -181,17 +225,17 @@ def _leaf(
     )
 
 
-def _usage(*, signs_certificates: bool):
+def _usage(*, signs: bool, enciphers: bool, certifies: bool):
     from cryptography import x509
 
     return x509.KeyUsage(
-        digital_signature=True,
+        digital_signature=signs,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=enciphers,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
+        key_cert_sign=certifies,
+        crl_sign=certifies,
         encipher_only=False,
         decipher_only=False,
     )
