@@ -92,10 +92,11 @@ def sign_request(
     builder = _signed_leaf(
         authority, asked.subject, asked.public_key(), now, min(lifetime or longest, longest)
     )
-    builder = builder.add_extension(
-        _usage(signs="digital signature" in usages, enciphers="key encipherment" in usages, certifies=False),
-        critical=True,
-    )
+    signs, enciphers = "digital signature" in usages, "key encipherment" in usages
+    if signs or enciphers:
+        # Without the extension the key may be used for everything; with an empty one for nothing.
+        usage = _usage(signs=signs, enciphers=enciphers, certifies=False)
+        builder = builder.add_extension(usage, critical=True)
     purposes = {
         "client auth": ExtendedKeyUsageOID.CLIENT_AUTH,
         "server auth": ExtendedKeyUsageOID.SERVER_AUTH,
