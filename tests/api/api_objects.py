@@ -83,6 +83,7 @@ def declarations() -> list[Declaration]:
             resource=kinds.PODS,
             schema=CORE + "Pod",
             columns=(),
+            returns_deleted=True,
             default=_pod_defaults,
             prepare_create=_new_pod,
             prepare_update=_old_status,

@@ -46,14 +46,15 @@ async def test_a_running_pod_gets_its_grace_period(client: LocalClient, clock: F
     shorter = (await client.delete(PODS, "p", options=DeleteOptions(grace_period_seconds=5)))["metadata"]
     assert shorter["deletionTimestamp"] == "2026-01-01T00:00:05Z"
     assert shorter["deletionGracePeriodSeconds"] == 5
-    status = await client.delete(PODS, "p", options=DeleteOptions(grace_period_seconds=0))
-    assert status["status"] == "Success"
+    gone = await client.delete(PODS, "p", options=DeleteOptions(grace_period_seconds=0))
+    assert gone["metadata"]["uid"] == created["metadata"]["uid"]
     assert await is_gone(client, PODS, "p")
 
 
 async def test_pods_without_a_node_go_at_once(client: LocalClient):
     await client.create(PODS, pod("p"))
-    assert (await client.delete(PODS, "p"))["kind"] == "Status"
+    assert (await client.delete(PODS, "p"))["kind"] == "Pod"
+    assert await is_gone(client, PODS, "p")
 
 
 async def test_finalizers_hold_an_object_until_the_last_is_gone(client: LocalClient):

@@ -154,7 +154,7 @@ async def test_a_pods_way_through_the_server(client: LocalClient):
     marked = await client.delete(PODS, "x", "default")
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
     ended = DeleteOptions(grace_period_seconds=0)
-    assert (await client.delete(PODS, "x", "default", options=ended))["status"] == "Success"
+    assert (await client.delete(PODS, "x", "default", options=ended))["kind"] == "Pod"
 
 
 async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):

@@ -115,6 +115,10 @@ class Declaration:
     """Field selectors beyond metadata.name and metadata.namespace."""
     grace_period: Callable[[Object, DeleteOptions], int] | None = None
     """Kinds deleted gracefully (pods): the seconds between mark and removal. None: removed at once."""
+    creates_on_update: bool = False
+    """PUT makes what is not there, as for kinds whose strategy in Kubernetes allows create on update."""
+    returns_deleted: bool = False
+    """A delete that removes at once answers with the object as it was, not with a `Status`."""
     orphans_by_default: bool = False
     """A delete without propagation policy orphans dependents (only legacy kinds)."""
     read_only: bool = False

@@ -45,7 +45,7 @@ class Deleter:
     async def delete(
         self, request: Request, declaration: Declaration, namespace: str, name: str, options: DeleteOptions
     ) -> bytes:
-        """The marked object while it lingers, or a Success `Status`."""
+        """The marked object while it lingers; what is gone as it was, or as a Success `Status`, as its kind has it."""
         resource = declaration.resource
         attributes = Attributes("DELETE", declaration, namespace, name, request.user, dry_run=options.dry_run)
         for _ in range(_ATTEMPTS):
@@ -122,8 +122,11 @@ class Deleter:
                 return encode(marked)
             kept = declaration.stored(marked)
             return declaration.shown((await self._store.write(entry.key, kept, expected=entry.revision)).data)
+        last = entry
         if not options.dry_run:
-            await self._store.delete(entry.key, expected=entry.revision)
+            last = await self._store.delete(entry.key, expected=entry.revision)
+        if declaration.returns_deleted:
+            return declaration.shown(last.data)
         resource = declaration.resource
         return encode(
             success(
@@ -142,10 +145,9 @@ class Deleter:
         options: DeleteOptions,
         list_options: ListOptions,
     ) -> list[bytes]:
-        """Delete what is selected; what is gone already is not missed."""
+        """Delete what is selected, and return it as it was; what is gone already is not missed."""
         entries, _, _, _ = await self._reader.entries(declaration, namespace, list_options)
         each = replace(options, uid="", resource_version="")
-        deleted: list[bytes] = []
         for start in range(0, len(entries), _TOGETHER):
             results = await asyncio.gather(
                 *(
@@ -155,11 +157,13 @@ class Deleter:
                 return_exceptions=True,
             )
             for result in results:
-                if isinstance(result, bytes):
-                    deleted.append(result)
-                elif not (isinstance(result, StatusError) and result.is_not_found):
+                if isinstance(result, BaseException) and not _is_not_found(result):
                     raise result
-        return deleted
+        return [declaration.shown(entry.data) for entry in entries]
+
+
+def _is_not_found(error: BaseException) -> bool:
+    return isinstance(error, StatusError) and error.is_not_found
 
 
 def _check_preconditions(declaration: Declaration, obj: Object, options: DeleteOptions) -> None:

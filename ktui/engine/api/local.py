@@ -22,6 +22,7 @@ from ktui.client.base import (
 from ktui.engine.api.documents import decode, metadata_of
 from ktui.engine.api.request import Request, User
 from ktui.engine.api.server import ApiServer
+from ktui.engine.api.writing import Written
 from ktui.kube.resource import Object, Resource
 
 _LIST, _WATCH, _WRITE, _DELETE, _LOG = (
@@ -99,11 +100,14 @@ class LocalClient(Client):
         options: WriteOptions = _WRITE,
     ) -> Object:
         place = _place(resource, namespace, obj)
-        return await self._written(
-            lambda request: self._server.create(
+
+        async def create(request: Request) -> Written:
+            created = await self._server.create(
                 request, resource, obj, place, options, name=name, subresource=subresource
             )
-        )
+            return Written(created, is_new=True)
+
+        return await self._written(create)
 
     async def update(
         self, resource: Resource, obj: Object, *, subresource: str = "", options: WriteOptions = _WRITE
@@ -140,10 +144,10 @@ class LocalClient(Client):
             )
         )
 
-    async def _written(self, call: Callable[[Request], Awaitable[bytes]]) -> Object:
+    async def _written(self, call: Callable[[Request], Awaitable[Written]]) -> Object:
         """Make a write with a request, and so a list of warnings, of its own."""
         request = replace(self._request, warnings=[])
-        obj = decode(await call(request))
+        obj = decode((await call(request)).data)
         if self._on_warning is not None:
             for warning in request.warnings:
                 self._on_warning(warning)

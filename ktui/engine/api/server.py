@@ -57,7 +57,7 @@ from ktui.engine.api.subresources.streams import PodStreams
 from ktui.engine.api.subresources.writes import SubresourceWrites
 from ktui.engine.api.table import IncludeObject, Table
 from ktui.engine.api.watching import Batches, Watches
-from ktui.engine.api.writing import Write, Writer
+from ktui.engine.api.writing import Write, Writer, Written
 from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
@@ -273,11 +273,13 @@ class ApiServer:
         options: WriteOptions = _WRITE,
         *,
         subresource: str = "",
-    ) -> bytes:
+    ) -> Written:
         declaration = await self._opened(request, "update", resource, namespace, name, subresource)
         write = self._write(request, declaration, namespace, name, options, subresource)
         if subresource == "scale":
-            return await self._subresources.scale(write, lambda _: body)
+            return Written(await self._subresources.scale(write, lambda _: body))
+        if self._writer.would_create(write):
+            await self._opened(request, "create", resource, namespace, name)
         return await self._writer.update(write, body)
 
     async def patch(
@@ -291,7 +293,7 @@ class ApiServer:
         *,
         patch_type: PatchType = PatchType.MERGE,
         subresource: str = "",
-    ) -> bytes:
+    ) -> Written:
         annotates = not subresource and only_annotates(patch_type, patch)
         declaration = await self._opened(
             request, "patch", resource, namespace, name, subresource, annotates=annotates
@@ -303,16 +305,17 @@ class ApiServer:
             if not options.field_manager and not request.user_agent:
                 raise invalid_options("fieldManager", "Required value: is required for apply patch")
             if subresource == "scale":
-                return await self._subresources.apply_scale(write, patch)
+                return Written(await self._subresources.apply_scale(write, patch))
             if not subresource and self._store.get(write.key) is None:
                 await self._opened(request, "create", resource, namespace, name)
             return await self._writer.apply(write, patch)
         if subresource == "scale":
-            return await self._subresources.scale(write, patcher(patch_type, patch, SCALE_DEFINITION))
+            change = patcher(patch_type, patch, SCALE_DEFINITION)
+            return Written(await self._subresources.scale(write, change))
         if declaration.custom is not None and patch_type == PatchType.STRATEGIC:
             raise unsupported_patch((PatchType.JSON, PatchType.MERGE, PatchType.APPLY))
         change = patcher(patch_type, patch, declaration.schema)
-        return await self._writer.patch(write, change)
+        return Written(await self._writer.patch(write, change))
 
     def _write(
         self,

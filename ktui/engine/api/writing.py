@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ktui.client.base import WriteOptions
 from ktui.engine.api import checks
@@ -46,6 +46,13 @@ _ATTEMPTS: Final = 100
 """How often a write without a version is tried against other writers."""
 _NAMES: Final = 8
 """How many generated names are tried."""
+
+
+class Written(NamedTuple):
+    """What came of a write that may make an object or change one."""
+
+    data: bytes
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +174,29 @@ class Writer:
             return obj
         return checks.decoded(write.request, write.declaration, obj, write.options.field_validation)
 
-    async def update(self, write: Write, body: object) -> bytes:
+    def would_create(self, write: Write) -> bool:
+        """Whether a PUT makes the object: its kind allows that, and it is not there."""
+        return (
+            write.declaration.creates_on_update
+            and not write.subresource
+            and self._store.get(write.key) is None
+        )
+
+    async def update(self, write: Write, body: object) -> Written:
         """PUT of an object, or of its status."""
         declaration = write.declaration
         obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
         check_name(obj, write.name)
+        if self.would_create(write):
+            _check_uid(write, obj, {})
+            return Written(await self.create(write, with_metadata(obj, resourceVersion=None)), is_new=True)
         obj = self.decoded(write, obj)
 
         def build(old: Object) -> Object:
             _check_uid(write, obj, old)
             return obj
 
-        return await self.change(write, build)
+        return Written(await self.change(write, build))
 
     async def patch(self, write: Write, change: Callable[[Object], Object]) -> bytes:
         """PATCH: `change` gives the patched object, which is decoded as a body is."""
@@ -189,7 +207,7 @@ class Writer:
 
         return await self.change(write, build)
 
-    async def apply(self, write: Write, body: object) -> bytes:
+    async def apply(self, write: Write, body: object) -> Written:
         """Server-side apply, which creates what is not there."""
         declaration = write.declaration
         config = in_namespace(declaration, checked_body(declaration, body), write.namespace)
@@ -209,7 +227,7 @@ class Writer:
 
         for _ in range(_ATTEMPTS):
             if self._store.get(write.key) is not None or write.subresource:
-                return await self.change(write, build, tracked=True)
+                return Written(await self.change(write, build, tracked=True))
             if metadata.get("uid"):
                 raise conflict(
                     declaration.resource,
@@ -219,7 +237,7 @@ class Writer:
                 )
             new = self._managers.applied(write.managing, None, config, force=force)
             try:
-                return await self._insert(write, declaration.default(new))
+                return Written(await self._insert(write, declaration.default(new)), is_new=True)
             except StatusError as error:
                 if not error.is_already_exists:
                     raise

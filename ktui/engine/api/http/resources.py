@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from ktui.client.base import PatchType, WatchEvent
+from ktui.engine.api.documents import decode, metadata_of
 from ktui.engine.api.http import queries
 from ktui.engine.api.http.answers import (
     goes_as_it_is,
@@ -34,8 +35,8 @@ from ktui.engine.api.http.negotiation import (
     Representation,
     wanted,
 )
-from ktui.engine.api.http.proxy import ProxyHandlers
 from ktui.engine.api.http.pod_streams import PodStreamHandlers
+from ktui.engine.api.http.proxy import ProxyHandlers
 from ktui.engine.api.http.target import Target, target_of
 from ktui.engine.api.request import Request
 from ktui.engine.api.server import ApiServer
@@ -72,8 +73,8 @@ class ResourceHandlers:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._proxy = ProxyHandlers(server.proxies)
         self._streams = PodStreamHandlers(server)
+        self._proxy = ProxyHandlers(server.proxies)
         self._handlers: dict[tuple[str, bool], Handler] = {
             ("GET", False): self._list_or_watch,
             ("GET", True): self._get,
@@ -97,9 +98,9 @@ class ResourceHandlers:
             raise not_found()
         resource = declaration.resource
         if target.namespace and not resource.namespaced:
+            raise not_found()
         if self._proxy.serves(resource, target):
             return await self._proxy.handle(request, caller, resource, target)
-            raise not_found()
         stream = self._streams.handler(request.method, resource, target)
         if stream is not None:
             return await stream(request, caller, target)
@@ -195,7 +196,7 @@ class ResourceHandlers:
     async def _update(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL)
         target = call.target
-        data = await self._server.update(
+        data, is_new = await self._server.update(
             call.caller,
             call.resource,
             target.name,
@@ -204,13 +205,13 @@ class ResourceHandlers:
             queries.write_options(call.http),
             subresource=target.subresource,
         )
-        return await _object(call, data, form)
+        return await _object(call, data, form, code=201 if is_new else 200)
 
     async def _patch(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL)
         kind = queries.patch_type(call.http)
         target = call.target
-        data = await self._server.patch(
+        data, is_new = await self._server.patch(
             call.caller,
             call.resource,
             target.name,
@@ -220,7 +221,7 @@ class ResourceHandlers:
             patch_type=PatchType(kind),
             subresource=target.subresource,
         )
-        return await _object(call, data, form)
+        return await _object(call, data, form, code=201 if is_new else 200)
 
     async def _delete(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL)
@@ -229,7 +230,10 @@ class ResourceHandlers:
             raise method_not_allowed()
         options = queries.delete_options(call.http, await queries.read_body(call.http))
         data = await self._server.delete(call.caller, call.resource, target.name, target.namespace, options)
-        return await _object(call, data, form)
+        lingers = options.propagation_policy == "Foreground" and "deletionTimestamp" in metadata_of(
+            decode(data)
+        )
+        return await _object(call, data, form, code=202 if lingers else 200)
 
     async def _delete_collection(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL_LIST)

@@ -87,6 +87,7 @@ DECLARATIONS = (
     Declaration(
         resource=ENDPOINTS,
         schema="io.k8s.api.core.v1.Endpoints",
+        creates_on_update=True,
         columns=(NAME, text("Endpoints", _addresses, "Addresses that are ready."), AGE),
         default=default,
         validate_create=validate_endpoints,

@@ -88,6 +88,7 @@ DECLARATIONS = (
     Declaration(
         resource=EVENTS,
         schema="io.k8s.api.core.v1.Event",
+        creates_on_update=True,
         columns=(
             Column(name="Last Seen", read=_last_seen, show=age, description="When it last happened."),
             _reads("type"),

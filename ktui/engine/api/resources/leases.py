@@ -35,6 +35,7 @@ DECLARATIONS = (
     Declaration(
         resource=LEASES,
         schema="io.k8s.api.coordination.v1.Lease",
+        creates_on_update=True,
         columns=(
             NAME,
             text(

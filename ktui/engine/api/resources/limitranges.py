@@ -110,6 +110,7 @@ DECLARATIONS = (
     Declaration(
         resource=LIMIT_RANGES,
         schema="io.k8s.api.core.v1.LimitRange",
+        creates_on_update=True,
         columns=(NAME, text("Created At", _created, "When it was created.")),
         default=default,
         validate_create=validate,

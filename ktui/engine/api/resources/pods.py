@@ -176,6 +176,7 @@ DECLARATIONS = (
     Declaration(
         resource=PODS,
         schema="io.k8s.api.core.v1.Pod",
+        returns_deleted=True,
         columns=(
             NAME,
             text("Ready", _ready, "Containers that are ready, of all."),

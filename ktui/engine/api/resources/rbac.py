@@ -178,6 +178,7 @@ def _role(resource: Resource, validate: Callable[[Object], list[Cause]]) -> Decl
     return Declaration(
         resource=resource,
         schema=f"io.k8s.api.rbac.v1.{resource.kind}",
+        creates_on_update=True,
         columns=_ROLE_COLUMNS,
         validate_create=validate,
         validate_update=check_metadata_update,
@@ -188,6 +189,7 @@ def _binding(resource: Resource, validate: Callable[[Object], list[Cause]]) -> D
     return Declaration(
         resource=resource,
         schema=f"io.k8s.api.rbac.v1.{resource.kind}",
+        creates_on_update=True,
         columns=_BINDING_COLUMNS,
         default=default_binding,
         validate_create=validate,

@@ -147,6 +147,7 @@ DECLARATIONS = (
     Declaration(
         resource=RESOURCE_QUOTAS,
         schema="io.k8s.api.core.v1.ResourceQuota",
+        returns_deleted=True,
         columns=(
             NAME,
             text("Request", lambda quota: _used(quota, limits=False), "What is used of each amount."),

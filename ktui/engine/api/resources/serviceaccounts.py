@@ -18,6 +18,7 @@ DECLARATIONS = (
     Declaration(
         resource=SERVICE_ACCOUNTS,
         schema="io.k8s.api.core.v1.ServiceAccount",
+        returns_deleted=True,
         columns=(
             NAME,
             number("Secrets", lambda account: len(account.get("secrets") or ()), "Secrets pods may use."),

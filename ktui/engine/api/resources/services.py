@@ -118,6 +118,8 @@ DECLARATIONS = (
     Declaration(
         resource=SERVICES,
         schema="io.k8s.api.core.v1.Service",
+        creates_on_update=True,
+        returns_deleted=True,
         columns=(
             NAME,
             text("Type", type_of, "How it is exposed."),

@@ -51,7 +51,7 @@ class SubresourceWrites:
         scale = write.declaration.scale
         assert scale is not None
         wanted = replicas_of(body_of(config, "Scale"), scale, write.name)
-        return encode(scale_of(decode(await self._writer.apply(write, wanted)), scale))
+        return encode(scale_of(decode((await self._writer.apply(write, wanted)).data), scale))
 
     async def bind(self, write: Write, pods: Declaration, body: object) -> bytes:
         """Put a pod on a node, through `pods/binding` or as a `Binding` of the pod's name."""
