@@ -87,9 +87,12 @@ ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "Endpoint
 _NETWORKING = "networking.k8s.io"
 INGRESS_CLASSES = Resource(_NETWORKING, "v1", "ingressclasses", "IngressClass", False, "ingressclass")
 INGRESSES = Resource(_NETWORKING, "v1", "ingresses", "Ingress", True, "ingress", ("ing",))
+IP_ADDRESSES = Resource(_NETWORKING, "v1", "ipaddresses", "IPAddress", False, "ipaddress", ("ip",))
 NETWORK_POLICIES = Resource(
     _NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, "networkpolicy", ("netpol",)
 )
+
+SERVICE_CIDRS = Resource(_NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, "servicecidr")
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 

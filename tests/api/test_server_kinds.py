@@ -53,6 +53,7 @@ BODIES: dict[str, Object] = {
     "ingresses.networking.k8s.io": {
         "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}
     },
+    "servicecidrs.networking.k8s.io": {"spec": {"cidrs": ["10.97.0.0/24"]}},
     "ingressclasses.networking.k8s.io": {"spec": {"controller": "ktui.dev/ingress"}},
     "networkpolicies.networking.k8s.io": {
         "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 80}], "from": [{"podSelector": {}}]}]}
@@ -71,7 +72,12 @@ BODIES: dict[str, Object] = {
 STORED = [
     d.resource
     for d in default_registry()
-    if d.resource.key not in ("bindings", "customresourcedefinitions.apiextensions.k8s.io")
+    if d.resource.key
+    not in (
+        "bindings",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "ipaddresses.networking.k8s.io",
+    )
     and d.resource.verbs != ("create",)
 ]
 """All that can be called x; definitions of kinds have names of their own, and tests of their own."""

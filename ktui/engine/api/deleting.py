@@ -14,6 +14,7 @@ from datetime import timedelta
 from ktui.client.base import DeleteOptions, ListOptions
 from ktui.engine.api.admission.base import Attributes
 from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.allocation.base import Stocks
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import decode, encode, metadata_of, success, with_metadata
 from ktui.engine.api.metadata import is_finished, marked_deleted
@@ -36,11 +37,19 @@ _TOGETHER = 100
 class Deleter:
     """Deletes from one store."""
 
-    def __init__(self, store: Store, reader: Reader, clock: Clock, admission: Admission) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reader: Reader,
+        clock: Clock,
+        admission: Admission,
+        stocks: Stocks | None = None,
+    ) -> None:
         self._store = store
         self._reader = reader
         self._clock = clock
         self._admission = admission
+        self._stocks = stocks or Stocks()
 
     async def delete(
         self, request: Request, declaration: Declaration, namespace: str, name: str, options: DeleteOptions
@@ -124,7 +133,8 @@ class Deleter:
             return declaration.shown((await self._store.write(entry.key, kept, expected=entry.revision)).data)
         last = entry
         if not options.dry_run:
-            last = await self._store.delete(entry.key, expected=entry.revision)
+            deletion = self._store.delete(entry.key, expected=entry.revision)
+            last = await self._stocks.release(entry.key, deletion)
         if declaration.returns_deleted:
             return declaration.shown(last.data)
         resource = declaration.resource

@@ -31,6 +31,10 @@ from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
 from ktui.engine.api.authn.service_accounts import TOKEN_REQUEST, ServiceAccountTokens
+from ktui.engine.api.admission.webhooks.calling import WebhookCaller
+from ktui.engine.api.allocation.base import Stocks
+from ktui.engine.api.allocation.service_range import SERVICE_RANGE, SERVICE_RANGE_NAME, service_range_object
+from ktui.engine.api.allocation.services import ServiceStock
 from ktui.engine.api.checks import warn
 from ktui.engine.api.crd.controller import CustomResources, being_deleted
 from ktui.engine.api.declaration import Declaration
@@ -61,7 +65,7 @@ from ktui.engine.api.writing import Write, Writer, Written
 from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
-from ktui.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICE_CIDRS, SERVICES
 from ktui.kube.resource import Object, Resource
 
 NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -91,6 +95,7 @@ class ApiServer:
     ) -> None:
         self.registry = registry
         self.clock = clock or RealClock()
+        service_range: str = SERVICE_RANGE,
         self._store = store
         self.authorizer = authorizer or AllowAll()
         self._reader = Reader(store)
@@ -104,8 +109,13 @@ class ApiServer:
                 lambda _: Certificates(self.authorizer, self.clock),
             ),
         )
-        self._writer = Writer(store, self._reader, self.clock, self._admission, Managers(self.clock))
-        self._deleter = Deleter(store, self._reader, self.clock, self._admission)
+        self._asking = Asking(self._admission, lambda: self._declaration(PODS))
+        services = ServiceStock.of(store, service_range)
+        self._service_range = str(services.network)
+        stocks = Stocks({SERVICES.key: services})
+        managers = Managers(self.clock)
+        self._writer = Writer(store, self._reader, self.clock, self._admission, managers, stocks)
+        self._deleter = Deleter(store, self._reader, self.clock, self._admission, stocks)
         budgets = Budgets(StoreView(store))
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
@@ -129,6 +139,10 @@ class ApiServer:
         async with asyncio.TaskGroup() as group:
             group.create_task(keep_swept(self._store, self.clock), name="events sweep")
             group.create_task(self._custom.run(), name="custom resources")
+        if self.registry.of(SERVICE_CIDRS) and not self._store.get(
+            Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
+        ):
+            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self._service_range))
 
     async def _delete_all(self, declaration: Declaration) -> None:
         """Delete every object of a kind."""

@@ -15,6 +15,7 @@ from ktui.client.base import WriteOptions
 from ktui.engine.api import checks
 from ktui.engine.api.admission.base import Attributes
 from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.allocation.base import Claim, Nothing, Stocks
 from ktui.engine.api.apply.managers import Managers, Managing
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import decode, encode, metadata_of, with_metadata
@@ -112,12 +113,14 @@ class Writer:
         managers: Managers,
     ) -> None:
         self._store = store
+        stocks: Stocks | None = None,
         self._reader = reader
         self._clock = clock
         self._admission = admission
         self._managers = managers
 
     async def create(self, write: Write, body: object) -> bytes:
+        self._stocks = stocks or Stocks()
         """POST of an object."""
         declaration = write.declaration
         obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
@@ -147,14 +150,19 @@ class Writer:
                 raise invalid(declaration.resource, name, errors)
             await self._admission.validate(attributes, stored, None)
             key = Key(declaration.resource.key, write.namespace, name)
-            try:
-                if not write.options.dry_run:
-                    entry = await self._store.write(key, declaration.stored(stored), expected=0)
-                    return declaration.shown(entry.data)
-                if self._store.get(key) is None:
-                    return encode(stored)
-            except RevisionConflictError:
-                continue
+            with self._stocks.claim(key, stored, None, dry_run=write.options.dry_run) as claim:
+                stored = claim.object
+                if errors := declaration.validate_create(stored):
+                    raise invalid(declaration.resource, name, errors)
+                await self._admission.validate(attributes, stored, None)
+                try:
+                    if not write.options.dry_run:
+                        writing = self._store.write(key, declaration.stored(stored), expected=0)
+                        return declaration.shown((await claim.settle(writing)).data)
+                    if self._store.get(key) is None:
+                        return encode(stored)
+                except RevisionConflictError:
+                    continue
         raise self._exists(write, name, generated=not asked)
 
     def _exists(self, write: Write, name: str, *, generated: bool) -> StatusError:
@@ -291,19 +299,29 @@ class Writer:
             obj = self._managers.updated(write.managing, old, obj)
         attributes = write.attributes("UPDATE")
         obj = await self._admission.admit(attributes, obj, old)
-        if errors := self._errors(write, obj, old):
-            raise invalid(declaration.resource, write.name, errors)
-        obj = next_generation(declaration, obj, old)
-        await self._admission.validate(attributes, obj, old)
-        if obj == old or _same_but_for_times(obj, old):
-            return entry.data
-        if write.options.dry_run:
-            return encode(obj)
-        if is_finished(obj):
-            gone = await self._store.delete(entry.key, expected=entry.revision, obj=declaration.stored(obj))
-            return declaration.shown(gone.data)
-        written = await self._store.write(entry.key, declaration.stored(obj), expected=entry.revision)
-        return declaration.shown(written.data)
+        with self._claim(write, entry.key, obj, old) as claim:
+            obj = claim.object
+            if errors := self._errors(write, obj, old):
+                raise invalid(declaration.resource, write.name, errors)
+            obj = next_generation(declaration, obj, old)
+            await self._admission.validate(attributes, obj, old)
+            if obj == old or _same_but_for_times(obj, old):
+                return entry.data
+            if write.options.dry_run:
+                return encode(obj)
+            if is_finished(obj):
+                kept = declaration.stored(obj)
+                deletion = self._store.delete(entry.key, expected=entry.revision, obj=kept)
+                gone = await self._stocks.release(entry.key, deletion)
+                return declaration.shown(gone.data)
+            writing = self._store.write(entry.key, declaration.stored(obj), expected=entry.revision)
+            return declaration.shown((await claim.settle(writing)).data)
+
+    def _claim(self, write: Write, key: Key, new: Object, old: Object) -> Claim:
+        """What a change needs; writes of subresources need nothing new."""
+        if not write.follows_main_rules:
+            return Nothing(new)
+        return self._stocks.claim(key, new, old, dry_run=write.options.dry_run)
 
 
 def _same_but_for_times(new: Object, old: Object) -> bool:

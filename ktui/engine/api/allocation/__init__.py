@@ -1,0 +1,1 @@
+"""What the API server hands out of a common stock: cluster IPs and node ports of services."""

@@ -1,0 +1,54 @@
+"""The network from which services get their cluster IPs.
+
+Engines on one machine need different ones: the service proxies of two clusters with one network would take each
+other's packets. The first start chooses a part of Kubernetes' usual 10.96.0.0/12 that meets no route of the
+host, and keeps it in the store, as the ServiceCIDR `kubernetes`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+from ktui.engine.api.documents import decode
+from ktui.engine.store.base import Key, Store
+from ktui.kube.data import section, strings
+from ktui.kube.kinds import SERVICE_CIDRS
+from ktui.kube.resource import Object
+
+SERVICE_RANGE: Final = "10.96.0.0/16"
+"""Where nobody chooses one."""
+SERVICE_RANGE_NAME: Final = "kubernetes"
+_POOL: Final = ipaddress.IPv4Network("10.96.0.0/12")
+_PREFIX: Final = 20
+_FINALIZER: Final = "networking.k8s.io/service-cidr-finalizer"
+"""Keeps it from being deleted: the addresses of services stay what they are."""
+
+
+def free_service_range(seed: str, taken: Iterable[ipaddress.IPv4Network]) -> str:
+    """A network that meets none of `taken`; other seeds begin to look elsewhere."""
+    used = tuple(taken)
+    step = 2 ** (32 - _PREFIX)
+    count = _POOL.num_addresses // step
+    start = int.from_bytes(hashlib.blake2s(seed.encode(), digest_size=4).digest()) % count
+    for offset in range(count):
+        address = _POOL.network_address + (start + offset) % count * step
+        network = ipaddress.IPv4Network((address, _PREFIX))
+        if not any(network.overlaps(other) for other in used):
+            return str(network)
+    return SERVICE_RANGE
+
+
+def stored_range(store: Store) -> str:
+    """The network this store's cluster has; "" before its first start."""
+    entry = store.get(Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME))
+    found = strings(section(decode(entry.data), "spec"), "cidrs") if entry else []
+    return found[0] if found else ""
+
+
+def service_range_object(network: str) -> Object:
+    """The ServiceCIDR that tells of it."""
+    metadata = {"name": SERVICE_RANGE_NAME, "finalizers": [_FINALIZER]}
+    return {"metadata": metadata, "spec": {"cidrs": [network]}}
