@@ -225,7 +225,7 @@ class Client(Protocol):
     async def delete(
         self, resource: Resource, name: str, namespace: str = "", *, options: DeleteOptions = ...
     ) -> Object:
-        """The object as it is being deleted (finalizers, grace period), or a Success `Status` once gone."""
+        """The object as it is being deleted (finalizers, grace period); once gone as it was, or a Success `Status`."""
         ...
 
     async def delete_collection(

@@ -50,13 +50,13 @@ _CHANNEL_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 class _ListMeta(msgspec.Struct):
     resourceVersion: str = ""  # noqa: N815 - the API's field names
     continue_: str = msgspec.field(default="", name="continue")
-    remainingItemCount: int | None = None  # noqa: N815
+    remainingItemCount: int | None = None  # noqa: N815 - the API's own name
 
 
 class _List(msgspec.Struct):
     metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
     items: list[msgspec.Raw] | None = None
-    apiVersion: str = ""  # noqa: N815
+    apiVersion: str = ""  # noqa: N815 - the API's own name
     kind: str = ""
 
 

@@ -49,12 +49,12 @@ class Quantity:
 
     __slots__ = ("format", "nanos")
 
-    def __init__(self, nanos: int, format: Format = Format.DECIMAL_SI) -> None:  # noqa: A002
+    def __init__(self, nanos: int, format: Format = Format.DECIMAL_SI) -> None:  # noqa: A002 - Kubernetes' name for it
         self.nanos: Final = nanos
         self.format: Final = format
 
     @classmethod
-    def of(cls, amount: int, format: Format = Format.DECIMAL_SI) -> Quantity:  # noqa: A002
+    def of(cls, amount: int, format: Format = Format.DECIMAL_SI) -> Quantity:  # noqa: A002 - Kubernetes' name for it
         """A whole amount: `Quantity.of(1 << 30, Format.BINARY_SI)` is `1Gi`."""
         return cls(amount * _NANO, format)
 

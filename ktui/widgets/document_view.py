@@ -88,7 +88,7 @@ class DocumentView(ScrollView, can_focus=True):
     class Moved(Message):
         """Cursor, folds or search changed."""
 
-    def __init__(self, paint: Paint = plain, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, paint: Paint = plain, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id)
         self.lines: Sequence[str] = ()
         self.query_text: Query | None = None

@@ -80,7 +80,7 @@ class LogView(ScrollView, can_focus=True):
     class LineChosen(Message):
         """A double click on a line."""
 
-    def __init__(self, buffer: LogBuffer, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, buffer: LogBuffer, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id)
         self.buffer = buffer
         self.model = LogModel(buffer)

@@ -83,7 +83,7 @@ class Prompt(Horizontal):
     class Left(Typed):
         """Esc; `text` is what was there when the prompt opened."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id)
         self.mode = ""
         self._completion = _Completion()

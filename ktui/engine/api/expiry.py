@@ -21,13 +21,13 @@ class _Meta(msgspec.Struct):
 
 
 class _Series(msgspec.Struct):
-    lastObservedTime: datetime | None = None  # noqa: N815
+    lastObservedTime: datetime | None = None  # noqa: N815 - the API's own name
 
 
 class _Event(msgspec.Struct):
     metadata: _Meta
-    lastTimestamp: datetime | None = None  # noqa: N815
-    eventTime: datetime | None = None  # noqa: N815
+    lastTimestamp: datetime | None = None  # noqa: N815 - the API's own name
+    eventTime: datetime | None = None  # noqa: N815 - the API's own name
     series: _Series | None = None
 
 

@@ -76,8 +76,8 @@ class CertificateApprovingController(Controller[ObjectKey]):
             "spec": {
                 "user": spec.username or "",
                 "uid": spec.uid or "",
-                "groups": spec.groups or [],  # pyright: ignore[reportUnknownMemberType]
-                "extra": spec.extra or {},  # pyright: ignore[reportUnknownMemberType]
+                "groups": spec.groups or [],  # pyright: ignore[reportUnknownMemberType] - bare collections in lightkube
+                "extra": spec.extra or {},  # pyright: ignore[reportUnknownMemberType] - bare collections in lightkube
                 "resourceAttributes": {
                     "group": CERTIFICATE_SIGNING_REQUESTS.group,
                     "resource": CERTIFICATE_SIGNING_REQUESTS.plural,

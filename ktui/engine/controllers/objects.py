@@ -44,11 +44,11 @@ def key_of(obj: Any) -> ObjectKey:
 
 
 def labels_of(obj: Any) -> dict[str, str]:
-    return cast("dict[str, str]", meta(obj).labels or {})  # pyright: ignore[reportUnknownMemberType]
+    return cast("dict[str, str]", meta(obj).labels or {})  # pyright: ignore[reportUnknownMemberType] - a bare dict in lightkube
 
 
 def annotations_of(obj: Any) -> dict[str, str]:
-    return cast("dict[str, str]", meta(obj).annotations or {})  # pyright: ignore[reportUnknownMemberType]
+    return cast("dict[str, str]", meta(obj).annotations or {})  # pyright: ignore[reportUnknownMemberType] - a bare dict in lightkube
 
 
 def is_deleting(obj: Any) -> bool:

@@ -25,7 +25,7 @@ class ObjectMetadata(msgspec.Struct):
     uid: str = ""
     ownerReferences: list[OwnerReference] = []  # noqa: N815 - the API's field name
     finalizers: list[str] = []
-    deletionTimestamp: str | None = None  # noqa: N815
+    deletionTimestamp: str | None = None  # noqa: N815 - the API's own name
 
 
 class AnyObject(msgspec.Struct):

@@ -70,5 +70,5 @@ class RootCertificatePublisher(Controller[ObjectKey]):
         return None
 
     def _differs(self, found: ConfigMap) -> bool:
-        data: dict[str, str] = found.data or {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        data: dict[str, str] = found.data or {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - a bare dict in lightkube
         return data != self._data or annotations_of(found).get(_ANNOTATION) != _DESCRIPTION

@@ -100,7 +100,7 @@ def volume_mount(mount: VolumeMount, container: Container, inputs: ContainerInpu
         target=target,
         source=str(inputs.sub_paths.get(mount.mountPath, base / inside) if inside else base),
         read_only=bool(mount.readOnly),
-        propagation=_PROPAGATION.get(mount.mountPropagation or "", "private"),  # pyright: ignore[reportArgumentType]
+        propagation=_PROPAGATION.get(mount.mountPropagation or "", "private"),  # pyright: ignore[reportArgumentType] - the table holds only what the type names
     )
 
 

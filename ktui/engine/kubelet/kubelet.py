@@ -270,4 +270,4 @@ class Kubelet:
 
 def labels_of_node(node: Node) -> dict[str, str]:
     metadata = node.metadata
-    return cast(dict[str, str], (metadata.labels if metadata else None) or {})  # pyright: ignore[reportUnknownMemberType]
+    return cast(dict[str, str], (metadata.labels if metadata else None) or {})  # pyright: ignore[reportUnknownMemberType] - a bare dict in lightkube

@@ -186,7 +186,7 @@ class DocumentStorage(Storage):
 class ObjectTable(Table):
     """A resource's objects as a TinyDB table."""
 
-    document_id_class = str  # pyright: ignore[reportAssignmentType] (TinyDB's stubs know int only)
+    document_id_class = str  # pyright: ignore[reportAssignmentType] - TinyDB's types know int only
     _storage: DocumentStorage
 
     def __init__(self, storage: DocumentStorage, name: str, **options: Any) -> None:
@@ -194,13 +194,13 @@ class ObjectTable(Table):
         self.documents = storage.documents(name)
 
     def insert(self, document: Mapping[str, Any]) -> int:
-        return super().insert(_identified(document))  # pyright: ignore[reportUnknownMemberType]
+        return super().insert(_identified(document))  # pyright: ignore[reportUnknownMemberType] - TinyDB's types have bare mappings
 
     def insert_multiple(self, documents: Iterable[Mapping[str, Any]]) -> list[int]:
         identified = [_identified(document) for document in documents]
-        return super().insert_multiple(identified)  # pyright: ignore[reportUnknownMemberType]
+        return super().insert_multiple(identified)  # pyright: ignore[reportUnknownMemberType] - TinyDB's types have bare mappings
 
-    def _read_table(self) -> DocumentsView:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def _read_table(self) -> DocumentsView:  # pyright: ignore[reportIncompatibleMethodOverride] - a view of what TinyDB wants as a dict
         return DocumentsView(self.documents.entries)
 
     def _update_table(self, updater: Callable[[Any], None]) -> None:
@@ -214,13 +214,13 @@ class ObjectDatabase(TinyDB):
     """TinyDB with a table a resource."""
 
     table_class = ObjectTable
-    default_storage_class = DocumentStorage  # pyright: ignore[reportAssignmentType]
+    default_storage_class = DocumentStorage  # pyright: ignore[reportAssignmentType] - TinyDB's types name its own class only
 
     def objects(self, resource: str) -> ObjectTable:
         """The table of a resource, as the class it is."""
         table = self._tables.get(resource)
         if table is None:
-            table = self.table(resource)  # pyright: ignore[reportUnknownMemberType]
+            table = self.table(resource)  # pyright: ignore[reportUnknownMemberType] - TinyDB's types have bare mappings
         assert isinstance(table, ObjectTable)
         return table
 
@@ -237,4 +237,4 @@ def _identified(document: Mapping[str, Any]) -> Document:
     namespace, name = ObjectKey.of(dict(document))
     if not name:
         raise ValueError("a document needs metadata.name, it is stored under that")
-    return Document(document, document_id(namespace, name))  # pyright: ignore[reportArgumentType]
+    return Document(document, document_id(namespace, name))  # pyright: ignore[reportArgumentType] - TinyDB's types know int only

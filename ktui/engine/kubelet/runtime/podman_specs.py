@@ -224,7 +224,7 @@ def signal_number(name: str) -> int:
 def own_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """The kubelet's labels out of an object's labels."""
     kept: object = json.loads(labels.get(LABELS) or "{}")
-    return {str(k): str(v) for k, v in kept.items()} if isinstance(kept, dict) else {}  # pyright: ignore
+    return {str(k): str(v) for k, v in kept.items()} if isinstance(kept, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON that was read back
 
 
 def label_filter(*labels: str) -> str:
