@@ -24,6 +24,7 @@ from ktui.engine.store.base import Change, Entry, StoreError
 from ktui.engine.store.files import Files
 from ktui.engine.store.journal import Journal
 from ktui.engine.store.pace import DiskPace
+from ktui.engine.store.sealing import Seal
 
 
 class Staged(msgspec.Struct, eq=False):
@@ -71,10 +72,11 @@ class JournalThread:
     `call_soon_threadsafe` take, and a lone writer waits for little else but that and the disk.
     """
 
-    def __init__(self, files: Files, folder: Path, journal: Journal) -> None:
+    def __init__(self, files: Files, folder: Path, journal: Journal, seal: Seal) -> None:
         self._files = files
         self._folder = folder
         self._journal = journal
+        self._seal = seal
         self._pace = DiskPace()
         self._jobs: deque[Flight | None] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -91,7 +93,7 @@ class JournalThread:
     def commit(self, batch: Sequence[Staged], time: int, *, rotate_at: int | None = None) -> Flight:
         """Make a batch durable; then, with `rotate_at`, begin a new journal behind that revision."""
         # Encoded here: in the other thread it would fight for the GIL with the loop that goes on gathering.
-        flight = Flight(batch, time, encode_batch(batch, time), rotate_at)
+        flight = Flight(batch, time, encode_batch(batch, time, self._seal), rotate_at)
         self._jobs.append(flight)
         os.eventfd_write(self._wake, 1)
         return flight
@@ -101,7 +103,7 @@ class JournalThread:
         then the thread sleeps and the journal can be used from here."""
         if not self._pace.is_quick:
             return None
-        flight = Flight(batch, time, encode_batch(batch, time), None)
+        flight = Flight(batch, time, encode_batch(batch, time, self._seal), None)
         if not self._journal.has_room(len(flight.lines)):
             return None
         self._fly(flight)
@@ -164,7 +166,7 @@ class JournalThread:
         replaced.close(last_revision, time)
 
 
-def encode_batch(batch: Sequence[Staged], time: int) -> bytes:
+def encode_batch(batch: Sequence[Staged], time: int, seal: Seal) -> bytes:
     """The batch as journal lines."""
     first = batch[0].change.revision if batch else 0
-    return b"".join([records.encode_change(staged.change, first, time) for staged in batch])
+    return b"".join([records.encode_change(staged.change, first, time, seal) for staged in batch])

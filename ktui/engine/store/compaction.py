@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ktui.engine.store.files import Files
 from ktui.engine.store.recovery import Layout
+from ktui.engine.store.sealing import Seal
 from ktui.engine.store.snapshot import Snapshot, write_snapshot
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,13 @@ class Compactor:
     `boundary` is the last revision of the journals that wait to be replaced, None when none do.
     """
 
-    def __init__(self, files: Files, folder: Path, threshold: int, *, snapshot: int, journal: int) -> None:
+    def __init__(
+        self, files: Files, folder: Path, threshold: int, *, snapshot: int, journal: int, seal: Seal
+    ) -> None:
         self.boundary: int | None = None
         self._files = files
         self._folder = folder
+        self._seal = seal
         self._threshold = threshold
         self._journal = journal
         self._covered = 0
@@ -85,7 +89,7 @@ class Compactor:
         self._at_once = False
 
         def work() -> int:
-            size = write_snapshot(self._files, self._folder, snapshot)
+            size = write_snapshot(self._files, self._folder, snapshot, self._seal)
             self._files.remove(Layout.of(self._folder).leftovers)
             return size
 

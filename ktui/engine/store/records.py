@@ -12,7 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
-from ktui.engine.store.base import Change
+from ktui.engine.store.base import Change, Entry
+from ktui.engine.store.sealing import Seal
 
 HEADER = "H"
 STATE = "S"
@@ -45,10 +46,20 @@ def encode(record: Record) -> bytes:
     return _line(*record)
 
 
-def encode_change(change: Change, batch: int, time: int) -> bytes:
+def encode_change(change: Change, batch: int, time: int, seal: Seal) -> bytes:
     """Spell a change as a line of the group commit that began with revision `batch`."""
-    resource, namespace, name = change.key
-    return _line(change.revision, batch, time, change.type[0], resource, namespace, name, change.data)
+    data = change.data
+    if change.key.resource in seal.resources:
+        data = seal.seal(change.key, change.revision, data)
+    return _line(change.revision, batch, time, change.type[0], *change.key, data)
+
+
+def encode_state(entry: Entry, batch: int, time: int, seal: Seal) -> bytes:
+    """Spell an object of a snapshot as a line."""
+    data = entry.data
+    if entry.key.resource in seal.resources:
+        data = seal.seal(entry.key, entry.revision, data)
+    return _line(entry.revision, batch, time, STATE, *entry.key, data)
 
 
 def _line(

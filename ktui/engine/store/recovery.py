@@ -21,6 +21,7 @@ from ktui.engine.store.base import Change, Entry, Key, StoreError
 from ktui.engine.store.documents import ObjectDatabase
 from ktui.engine.store.history import History
 from ktui.engine.store.records import BadRecordError, Record
+from ktui.engine.store.sealing import MARK, Seal, SealError
 from ktui.engine.store.snapshot import SnapshotHeader
 
 log = logging.getLogger(__name__)
@@ -75,10 +76,16 @@ class Layout:
 
 
 class Recovery:
-    """Replays files into a database and a history; `revision` is how far it came, `leftovers` can go."""
+    """Replays files into a database and a history; `revision` is how far it came, `leftovers` can go.
 
-    def __init__(self, database: ObjectDatabase, history: History) -> None:
+    With a `seal` what is sealed is opened, and `is_stale` tells that some data is not sealed as it would be now;
+    without one it stays as it is, for those who only look for damage.
+    """
+
+    def __init__(self, database: ObjectDatabase, history: History, seal: Seal | None = None) -> None:
         self.revision = FIRST_REVISION
+        self.is_stale = False
+        self._seal = seal
         self.snapshot_size = 0
         self.journal_size = 0
         self.leftovers: list[Path] = []
@@ -191,8 +198,21 @@ class Recovery:
                         self.revision,
                     )
                     return
+                if self._seal is not None and (
+                    record.resource in self._seal.resources or record.data[:7] == MARK
+                ):
+                    record = self._opened(self._seal, path, number_, record)
                 yield number_, offset, offset + len(line), record
                 offset += len(line)
+
+    def _opened(self, seal: Seal, path: Path, line: int, record: Record) -> Record:
+        key = Key(record.resource, record.namespace, record.name)
+        try:
+            data = seal.open(key, record.revision, record.data)
+        except SealError as error:
+            raise SealError(f"{path}: line {line}: {error}") from error
+        self.is_stale = self.is_stale or not seal.is_current(record.data)
+        return record._replace(data=data)
 
     def _is_damage(self, rest: bytes) -> bool:
         """Whether a batch was begun behind the bad line: then what the line held had been durable."""

@@ -19,6 +19,7 @@ from ktui.engine.store import records
 from ktui.engine.store.base import Change, Entry, Key
 from ktui.engine.store.files import Files
 from ktui.engine.store.records import Record
+from ktui.engine.store.sealing import Seal, Unsealed
 
 T = TypeVar("T")
 
@@ -60,14 +61,14 @@ def snapshot_path(folder: Path, revision: int) -> Path:
     return folder / f"snapshot-{revision:020d}.log"
 
 
-def write_snapshot(files: Files, folder: Path, snapshot: Snapshot) -> int:
+def write_snapshot(files: Files, folder: Path, snapshot: Snapshot, seal: Seal | None = None) -> int:
     """Write the file durably and return its length; OSError leaves nothing behind."""
     path = snapshot_path(folder, snapshot.revision)
     draft = path.with_suffix(".tmp")
     descriptor = files.open(draft, create=True)
     size = synced = 0
     try:
-        for lines in _sliced(_lines(snapshot)):
+        for lines in _sliced(_lines(snapshot, seal or Unsealed())):
             data = b"".join(lines)
             files.write(descriptor, data, size)
             size += len(data)
@@ -98,18 +99,16 @@ def revision_of(data: bytes) -> int:
     return int(_decode_stamp(data).metadata.version)
 
 
-def _lines(snapshot: Snapshot) -> Iterator[bytes]:
+def _lines(snapshot: Snapshot, seal: Seal) -> Iterator[bytes]:
     revision, now = snapshot.revision, snapshot.time
     about = msgspec.json.encode(SnapshotHeader(format=1, state=snapshot.oldest))
     yield records.encode(Record(revision, revision, now, records.HEADER, "snapshot", "", "", about))
     for entry in snapshot.state():
-        yield records.encode(Record(entry.revision, revision, now, records.STATE, *entry.key, entry.data))
+        yield records.encode_state(entry, revision, now, seal)
     for seconds, change in snapshot.changes:
         if change.revision > revision:
             break
-        yield records.encode(
-            Record(change.revision, revision, int(seconds * 1000), change.type[0], *change.key, change.data)
-        )
+        yield records.encode_change(change, revision, int(seconds * 1000), seal)
     yield records.encode(Record(revision, revision + 1, now, records.END, "snapshot", "", "", b""))
 
 

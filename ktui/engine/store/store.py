@@ -33,6 +33,7 @@ from ktui.engine.store.journal import Journal
 from ktui.engine.store.listing import page
 from ktui.engine.store.lock import FolderLock
 from ktui.engine.store.recovery import FIRST_REVISION, Recovery
+from ktui.engine.store.sealing import Seal, Unsealed
 from ktui.engine.store.snapshot import Snapshot, previous_entry
 from ktui.engine.store.watch import LogWatcher
 from ktui.kube.clock import Clock, RealClock
@@ -64,18 +65,21 @@ class JournaledStore(Store):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settled = asyncio.Event()
         self._closed = False
+        self.is_stale = False
+        """Some data on the disk is not sealed as it would be now; `compact` writes it anew."""
         self._lock: FolderLock | None = None
         self._journal: JournalThread | None = None
         self._compactor: Compactor | None = None
 
-    def recover(self, folder: Path, files: Files, compact_at: int) -> None:
+    def recover(self, folder: Path, files: Files, compact_at: int, seal: Seal) -> None:
         """Lock the folder, read what it holds, and write to it from now on."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(folder / "lock")
-            recovery = Recovery(self.database, self._history)
+            recovery = Recovery(self.database, self._history, seal)
             position = recovery.run(folder)
             files.remove(recovery.leftovers)
+            self.is_stale = recovery.is_stale
             self._revision = self._assigned = self._launched = recovery.revision
             self._history.expire(self._now())
             if position:
@@ -88,9 +92,14 @@ class JournaledStore(Store):
             if isinstance(error, OSError):
                 raise StoreError(f"{folder}: the store can't be opened: {error}") from error
             raise
-        self._journal = JournalThread(files, folder, journal)
+        self._journal = JournalThread(files, folder, journal, seal)
         self._compactor = Compactor(
-            files, folder, compact_at, snapshot=recovery.snapshot_size, journal=recovery.journal_size
+            files,
+            folder,
+            compact_at,
+            snapshot=recovery.snapshot_size,
+            journal=recovery.journal_size,
+            seal=seal,
         )
 
     # Reading
@@ -195,6 +204,7 @@ class JournaledStore(Store):
         error = rotation.problem or await self._compactor.wait()
         if error is not None:
             raise StoreError(f"compaction failed, the journals stay: {error}") from error
+        self.is_stale = False
 
     async def close(self) -> None:
         if self._closed:
@@ -411,13 +421,17 @@ def open_store(
     compact_at: int = COMPACT_AT,
     clock: Clock | None = None,
     files: Files | None = None,
+    seal: Seal | None = None,
 ) -> JournaledStore:
     """Open the store in folder `path`, or one in memory (None) that forgets all at its end.
 
+    `seal` encrypts what is not to be read from the disk.
+
     Raises LockedError when another process has it open, CorruptStoreError when a file is damaged, StoreError
-    when the disk refuses. Blocks while it reads (a large store: a second), so call it before serving.
+    when the disk refuses, SealError for what `seal` can't open. Blocks while it reads (a large store: a
+    second), so call it before serving.
     """
     store = JournaledStore(limits=limits or HistoryLimits(), clock=clock or RealClock())
     if path is not None:
-        store.recover(path, files or Files(), compact_at)
+        store.recover(path, files or Files(), compact_at, seal or Unsealed())
     return store
