@@ -22,7 +22,8 @@ def command(output: str) -> None:
     """Look at the machine; the exit code is 1 when pods can't run."""
     from ktui.engine.kubelet.doctor import Verdict, run_checks
 
-    checks = asyncio.run(run_checks(session().data_dir / "podman"))
+    asked = session()
+    checks = asyncio.run(run_checks(asked.data_dir / "podman", debug=asked.debug))
     if output == "json":
         click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:

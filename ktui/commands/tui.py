@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from ktui.screens.session import Connection
 if TYPE_CHECKING:
     from ktui.engine.engine import RuntimeName
     from ktui.engine.thread import EngineThread
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def _embed(asked: Session, wish: EngineWish) -> int:
         except Exception as error:
             thread.stop()
             failure = explain(error)
-            raise OSError(failure.message if isinstance(failure, UserError) else str(failure)) from error
+            if isinstance(failure, UserError):
+                raise OSError(failure.message) from error
+            log.exception("the engine could not be started")
+            raise OSError(f"{type(failure).__name__}: {failure}") from error
         started.append(thread)
         return Connection(client=client, runtime=wish.runtime, manifests=str(wish.manifests or ""))
 

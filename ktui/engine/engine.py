@@ -234,7 +234,7 @@ class Engine:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await close()
             except Exception:
-                log.exception("closing failed")
+                log.exception("closing: %s failed", getattr(close, "__qualname__", close))
 
 
 def _make_runtime(options: EngineOptions) -> Runtime:

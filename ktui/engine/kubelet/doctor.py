@@ -42,11 +42,13 @@ class Check:
     mend: str = ""
 
 
-async def run_checks(data_dir: Path) -> list[Check]:
-    """Look at the machine and at the engine of `data_dir`; takes a second or two."""
+async def run_checks(data_dir: Path, *, debug: bool = False) -> list[Check]:
+    """Look at the machine and at the engine of `data_dir`; takes a second or two. With `debug` faults are raised."""
     try:
         facts = await gather_facts(data_dir)
     except Exception as error:  # a doctor that falls ill helps nobody
+        if debug:
+            raise
         return [
             Check(
                 name="doctor",

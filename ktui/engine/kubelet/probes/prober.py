@@ -193,7 +193,9 @@ class PodProber:
                 self._events.warning("Unhealthy", message, container.name)
                 return None
             except Exception:
-                log.exception("%s probe of %s", kind, container.name)
+                log.exception(
+                    "%s probe of %s in pod %s", kind, container.name, pods.full_name(self._latest())
+                )
         return None
 
     async def _probe(self, container: Container, probe: Probe, record: ContainerRecord) -> Outcome:
