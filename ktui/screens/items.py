@@ -70,7 +70,8 @@ def columns_of(definitions: Sequence[Object], *, namespaced: bool) -> list[Colum
             )
             since += 1
         elif name == _RESTARTS:
-            columns.append(Column(**common, live=_restarts_text(since, index)))
+            live, room = _restarts_text(since, index), _restarts_room(since, index)
+            columns.append(Column(**common, min_width=10, live=live, room=room, brief=_brief_restarts))
             since += 1
         else:
             columns.append(Column(**common, right=definition.get("type") in ("integer", "number")))
@@ -163,6 +164,19 @@ def _restarts_text(position: int, index: int):
         return count if since is None else f"{count} ({human_duration(now - since)} ago)"
 
     return text
+
+
+def _restarts_room(position: int, index: int):
+    def room(row: Row) -> int:
+        return len(row.cells[index]) + (0 if row.data.since[position] is None else len(" (5m59s ago)"))
+
+    return room
+
+
+def _brief_restarts(text: str, width: int) -> str:
+    """`3 (5m ago)` as `3 (5m)`, or just `3`."""
+    brief = text.replace(" ago)", ")")
+    return brief if len(brief) <= width else brief.partition(" ")[0]
 
 
 def _tone_of(index: int):

@@ -11,7 +11,8 @@ GUTTER = 2
 """Cells left of the first column: mark and trouble."""
 GAP = 2
 _MAX_GAP = 6
-_SHRINK_TO = 22
+_TIGHTER = ((GAP, 22), (1, 22), (1, 16), (1, 10))
+"""Gap and least width of a shortened column, from comfortable to just readable."""
 _ELLIPSIS = "…"
 
 
@@ -40,32 +41,48 @@ class TableLayout:
         return hit
 
 
-def lay_out(shown: Sequence[tuple[int, int]], room: int, *, fit: bool) -> TableLayout:
-    """Place `shown` (column, natural width) in `room` cells.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A column to place: its natural width, and (above 0) the width at which it still tells all that matters."""
 
-    With `fit`, columns that don't fit are shortened from the widest down, to a readable minimum; what still does
-    not fit is scrolled to. Spare room goes into the gaps.
+    column: int
+    width: int
+    brief: int = 0
+
+
+def lay_out(shown: Sequence[Wanted], room: int, *, fit: bool) -> TableLayout:
+    """Place columns in `room` cells.
+
+    With `fit`, columns that don't fit are shortened: first those that have a brief form, then from the widest down,
+    with narrower gaps and to a readable minimum; what still does not fit is scrolled to. Spare room goes into gaps.
     """
-    widths = [width for _, width in shown]
-    spare = room - GUTTER - sum(widths) - GAP * max(0, len(widths) - 1)
-    if spare < 0 and fit:
-        widths = _shrink(widths, -spare)
-        spare = 0
-    gap = GAP + min(_MAX_GAP - GAP, max(0, spare) // max(1, len(widths)))
+    widths = [wanted.width for wanted in shown]
+    gap = GAP
+    if fit and _spare(widths, gap, room) < 0:
+        widths = [min(wanted.width, wanted.brief or wanted.width) for wanted in shown]
+        for gap, least in _TIGHTER:
+            widths = _shrink(widths, max(0, -_spare(widths, gap, room)), least)
+            if _spare(widths, gap, room) >= 0:
+                break
+    gap += min(_MAX_GAP - GAP, max(0, _spare(widths, gap, room)) // max(1, len(widths)))
     slots: list[Slot] = []
     x = GUTTER
-    for (column, _), width in zip(shown, widths, strict=True):
-        slots.append(Slot(column, x, width))
+    for wanted, width in zip(shown, widths, strict=True):
+        slots.append(Slot(wanted.column, x, width))
         x += width + gap
     return TableLayout(slots, max(0, x - gap))
 
 
-def _shrink(widths: list[int], excess: int) -> list[int]:
+def _spare(widths: Sequence[int], gap: int, room: int) -> int:
+    return room - GUTTER - sum(widths) - gap * max(0, len(widths) - 1)
+
+
+def _shrink(widths: list[int], excess: int, least: int) -> list[int]:
     widths = list(widths)
     while excess > 0:
         widest = max(range(len(widths)), key=widths.__getitem__)
         others = sorted((w for i, w in enumerate(widths) if i != widest), reverse=True)
-        floor = max(_SHRINK_TO, others[0] if others and others[0] < widths[widest] else widths[widest] - 1)
+        floor = max(least, others[0] if others and others[0] < widths[widest] else widths[widest] - 1)
         cut = min(excess, widths[widest] - floor)
         if cut <= 0:
             break

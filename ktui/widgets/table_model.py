@@ -53,6 +53,10 @@ class Column:
     key: Callable[[Row, str], SortKey] = _by_cell
     tone: Callable[[Row, str], Tone] = _plain
     live: Callable[[Row, float], str] | None = None
+    room: Callable[[Row], int] | None = None
+    """How wide a row's live text may get."""
+    brief: Callable[[str, int], str] | None = None
+    """The text in so many cells, for where there is no room for it all; the column may shrink to `min_width`."""
     flashes: bool = True
     """Whether a change of the cell flashes."""
 
@@ -87,6 +91,7 @@ class TableModel:
     """The sort key of each visible row; its absence means the row is filtered out."""
     _order: list[OrderKey] = field(default_factory=list, repr=False)
     _predicate: Callable[[Row], bool] = _everything
+    _rooms: Sequence[tuple[int, Callable[[Row], int]]] = ()
 
     def __len__(self) -> int:
         return len(self._order)
@@ -132,6 +137,7 @@ class TableModel:
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Start anew with other columns and no rows."""
         self.columns = columns
+        self._rooms = [(i, column.room) for i, column in enumerate(columns) if column.room is not None]
         self.sort_column = min(self.sort_column, max(0, len(columns) - 1))
         self.replace(())
 
@@ -201,6 +207,8 @@ class TableModel:
             size = len(text) if text.isascii() else cell_len(text)
             if size > widths[index]:
                 widths[index] = size
+        for index, room in self._rooms:
+            widths[index] = max(widths[index], room(row))
 
     def _rebuild(self) -> None:
         keep = self._predicate

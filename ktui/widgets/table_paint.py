@@ -90,6 +90,8 @@ class TablePainter:
         for slot in layout.slots:
             column = columns[slot.column]
             text = next(live) if column.live is not None else row.cells[slot.column]
+            if column.brief is not None and len(text) > slot.width:
+                text = column.brief(text, slot.width)
             tone = column.tone(row, text)
             cell = base + self._tone(tone, look) if tone else base
             if slot.column in flashing:

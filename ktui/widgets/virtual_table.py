@@ -22,7 +22,7 @@ from textual.timer import Timer
 
 from ktui.widgets.flashes import Flashes
 from ktui.widgets.line_selection import SelectableLines
-from ktui.widgets.table_layout import TableLayout, lay_out
+from ktui.widgets.table_layout import TableLayout, Wanted, lay_out
 from ktui.widgets.table_model import Row, TableDelta, TableModel
 from ktui.widgets.table_paint import RowLook, TablePainter
 
@@ -185,7 +185,12 @@ class VirtualTable(SelectableLines, can_focus=True):
         """Whether any cell is cut at all."""
         if self._layout.width > self.scrollable_content_region.width:
             return True
-        return any(slot.width < self.model.widths[slot.column] for slot in self._layout.slots)
+        columns, widths = self.model.columns, self.model.widths
+        return any(
+            slot.width < widths[slot.column]
+            for slot in self._layout.slots
+            if columns[slot.column].live is None
+        )
 
     def set_placeholder(self, text: str) -> None:
         """What stands in the table's place while it has no rows."""
@@ -393,10 +398,7 @@ class VirtualTable(SelectableLines, can_focus=True):
 
     def _relayout(self) -> None:
         columns = self.model.columns
-        natural = [
-            (i, max(len(columns[i].name) + 1, self.model.widths[i], columns[i].min_width))
-            for i in self.shown_columns
-        ]
+        natural = [self._wanted(i) for i in self.shown_columns]
         layout = lay_out(natural, self.scrollable_content_region.width, fit=not self.wide)
         if layout != self._layout:
             self._layout = layout
@@ -406,6 +408,11 @@ class VirtualTable(SelectableLines, can_focus=True):
                 self._tick_timer.resume()
             else:
                 self._tick_timer.pause()
+
+    def _wanted(self, index: int) -> Wanted:
+        column = self.model.columns[index]
+        least = max(len(column.name) + 1, column.min_width)
+        return Wanted(index, max(least, self.model.widths[index]), least if column.brief is not None else 0)
 
     # -- cursor ----------------------------------------------------------------------------------------------
 

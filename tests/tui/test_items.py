@@ -59,6 +59,15 @@ def test_how_long_ago_the_last_restart_was_ticks() -> None:
     assert restarts.live(row(["web", "1/1", "Running", "0", "9m"]), NOW + 7) == "0"
 
 
+def test_restarts_are_told_in_the_room_there_is() -> None:
+    restarts = columns_of(POD_COLUMNS, namespaced=False)[3]
+    assert restarts.room is not None and restarts.brief is not None
+    assert restarts.room(row(["web", "0/1", "Error", "3 (5s ago)", "9m"])) == len("3 (5m59s ago)")
+    assert restarts.room(row(["web", "1/1", "Running", "0", "9m"])) == 1
+    assert restarts.brief("3 (5m59s ago)", 10) == "3 (5m59s)"
+    assert restarts.brief("128 (5m59s ago)", 10) == "128"
+
+
 def test_younger_rows_come_first_when_sorted_by_age() -> None:
     model = TableModel()
     model.set_columns(columns_of(POD_COLUMNS, namespaced=False))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktui.widgets.natural import duration_seconds, natural_key, number_of
-from ktui.widgets.table_layout import fit_cell, lay_out
+from ktui.widgets.table_layout import TableLayout, Wanted, fit_cell, lay_out
 from ktui.widgets.table_model import Column, Row, TableModel
 
 NAME, COUNT = Column(name="Name"), Column(name="Count")
@@ -138,20 +138,35 @@ def test_deltas_end_where_a_fresh_sort_would(changes: list[tuple[int, int]]) -> 
     assert all(model.index_of(row.uid) == i for i, row in enumerate(expected))
 
 
+def placed(widths: list[int], room: int, *, fit: bool = True) -> TableLayout:
+    return lay_out([Wanted(i, width) for i, width in enumerate(widths)], room, fit=fit)
+
+
 def test_long_columns_shrink_to_fit_from_the_widest_down() -> None:
-    layout = lay_out([(0, 60), (1, 8), (2, 6)], 50, fit=True)
+    layout = placed([60, 8, 6], 50)
     assert layout.width <= 50
     assert [slot.width for slot in layout.slots][1:] == [8, 6]
 
 
+def test_gaps_and_readable_widths_give_way_before_a_column_leaves_the_screen() -> None:
+    layout = placed([30, 24, 6, 18, 6], 80)
+    assert layout.width <= 80
+    assert [slot.width for slot in layout.slots] == [22, 22, 6, 18, 6]
+    assert placed([30, 24, 6, 18, 6], 60).width <= 60
+
+
+def test_a_column_with_a_brief_form_gives_way_first() -> None:
+    layout = lay_out([Wanted(0, 30), Wanted(1, 20, brief=10), Wanted(2, 6)], 52, fit=True)
+    assert [slot.width for slot in layout.slots] == [30, 10, 6]
+
+
 def test_what_cannot_shrink_is_left_to_scrolling() -> None:
-    layout = lay_out([(i, 30) for i in range(5)], 60, fit=True)
-    assert layout.width > 60
-    assert lay_out([(0, 60), (1, 8)], 40, fit=False).width > 40
+    assert placed([30] * 6, 60).width > 60
+    assert placed([60, 8], 40, fit=False).width > 40
 
 
 def test_a_click_anywhere_on_a_column_finds_it() -> None:
-    layout = lay_out([(3, 10), (1, 5)], 40, fit=True)
+    layout = lay_out([Wanted(3, 10), Wanted(1, 5)], 40, fit=True)
     assert layout.column_at(0) is None
     assert layout.column_at(layout.slots[0].start) == 3
     assert layout.column_at(layout.slots[1].start + 2) == 1
