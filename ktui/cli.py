@@ -17,7 +17,7 @@ import click
 
 from ktui import __version__
 from ktui.commands.flags import as_click_reads, until_verb
-from ktui.commands.listening import listen_option, no_api_option
+from ktui.commands.listening import encrypt_secrets_option, listen_option, no_api_option
 from ktui.commands.session import DATA_DIR_META, DATA_DIR_VARIABLE, DEBUG_META, NAMESPACE_META, session
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ class Verbs(click.Group):
 )
 @listen_option
 @no_api_option
+@encrypt_secrets_option
 @click.version_option(__version__, prog_name="ktui")
 @click.pass_context
 def cli(
@@ -153,6 +154,7 @@ def cli(
     prune_limit: int,
     listen: str | None,
     no_api: bool,
+    encrypt_secrets: Path | None,
 ) -> None:
     """A Kubernetes you can hold in one terminal.
 
@@ -161,7 +163,7 @@ def cli(
     if context.invoked_subcommand is None:
         from ktui.commands import tui
 
-        engine = tui.EngineWish(manifests, runtime, prune_limit, listen, no_api)
+        engine = tui.EngineWish(manifests, runtime, prune_limit, listen, no_api, encrypt_secrets)
         sys.exit(tui.run(session(context), engine))
 
 

@@ -1,6 +1,8 @@
-"""The options that say where the API is served over TLS."""
+"""The options of whoever starts an engine: where the API is served over TLS, how Secrets are kept."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -13,6 +15,13 @@ listen_option = click.option(
 )
 no_api_option = click.option(
     "--no-api", is_flag=True, help="Don't serve the API over HTTPS; ktui's own verbs work without."
+)
+
+encrypt_secrets_option = click.option(
+    "--encrypt-secrets",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="KEYFILE",
+    help="Encrypt Secrets in the data folder with the keys in this file, which is made if it isn't there. Keep a copy of it outside of the data folder: without it the Secrets are lost.",
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ktui.commands.flags import Verb
-from ktui.commands.listening import host_and_port, listen_option, no_api_option
+from ktui.commands.listening import encrypt_secrets_option, host_and_port, listen_option, no_api_option
 from ktui.commands.session import Session, UserError, session
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTD
 )
 @listen_option
 @no_api_option
+@encrypt_secrets_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -46,6 +47,7 @@ def command(
     prune_limit: int | None,
     listen: str | None,
     no_api: bool,
+    encrypt_secrets: Path | None,
 ) -> None:
     """Run the engine until SIGTERM or SIGINT; its containers keep running after that."""
     before = context.find_root().params
@@ -56,6 +58,7 @@ def command(
         prune_limit=prune_limit if prune_limit is not None else before.get("prune_limit", 20),
         listen=listen or before.get("listen"),
         no_api=no_api or before.get("no_api", False),
+        encrypt_secrets=encrypt_secrets or before.get("encrypt_secrets"),
     )
     sys.exit(asyncio.run(_serve(options)))
 
@@ -68,6 +71,7 @@ def engine_options(
     prune_limit: int,
     listen: str | None = None,
     no_api: bool = False,
+    encrypt_secrets: Path | None = None,
 ) -> EngineOptions:
     """The options of an engine on a session's data folder."""
     from ktui.engine.api.http.secure import Address
@@ -81,6 +85,7 @@ def engine_options(
         data_dir=asked.data_dir,
         socket=asked.socket,
         listen=address,
+        encrypt_secrets=encrypt_secrets.absolute() if encrypt_secrets else None,
         manifests=manifests.absolute() if manifests else None,
         runtime=runtime,
         prune_limit=prune_limit,
@@ -128,6 +133,7 @@ def explain(failure: BaseException) -> BaseException:
     """A start that failed, as the one line the user gets."""
     from ktui.engine.api.http.secure import ListenError
     from ktui.engine.api.pki.folder import PkiError
+    from ktui.engine.api.secrets_at_rest import KeyFileError
     from ktui.engine.kubelet.runtime.base import RuntimeCallError
     from ktui.engine.store import CorruptStoreError, LockedError, StoreError
 
@@ -142,7 +148,7 @@ def explain(failure: BaseException) -> BaseException:
             f"{where}{cause.strerror}; the data folder must be a folder ktui can write to: mend it, "
             f"or name another with --data-dir"
         )
-    if isinstance(failure, StoreError | ListenError | PkiError):
+    if isinstance(failure, StoreError | KeyFileError | ListenError | PkiError):
         return UserError(str(failure))
     if isinstance(failure, RuntimeCallError):
         return UserError(

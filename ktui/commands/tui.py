@@ -34,6 +34,7 @@ class EngineWish:
     prune_limit: int
     listen: str | None = None
     no_api: bool = False
+    encrypt_secrets: Path | None = None
 
 
 def run(asked: Session, wish: EngineWish) -> int:
@@ -92,6 +93,7 @@ def _embed(asked: Session, wish: EngineWish) -> int:
             prune_limit=wish.prune_limit,
             listen=wish.listen,
             no_api=wish.no_api,
+            encrypt_secrets=wish.encrypt_secrets,
         )
         thread = EngineThread(options)
         try:
@@ -134,6 +136,8 @@ def _hand_over(asked: Session, wish: EngineWish) -> None:
         arguments += ["--listen", wish.listen]
     if wish.no_api:
         arguments.append("--no-api")
+    if wish.encrypt_secrets is not None:
+        arguments += ["--encrypt-secrets", str(wish.encrypt_secrets.absolute())]
     with (asked.data_dir / "serve.log").open("ab") as output:
         process = subprocess.Popen(
             arguments,

@@ -30,6 +30,7 @@ from ktui.engine.api.pki.folder import Pki
 from ktui.engine.api.rbac.authorizer import Rbac
 from ktui.engine.api.rbac.bootstrap import ensure_default_roles
 from ktui.engine.api.registry import default_registry
+from ktui.engine.api.secrets_at_rest import KeyFile, SecretSeal
 from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.runtime import ControllerRunner
@@ -66,6 +67,8 @@ class EngineOptions:
     """Where it serves its API to its owner."""
     listen: Address | None = None
     """Where it serves its API over TLS."""
+    encrypt_secrets: Path | None = None
+    """The file with the keys that Secrets are encrypted with on the disk; made if it isn't there."""
     manifests: Path | None = None
     runtime: RuntimeName = "podman"
     prune_limit: int = 20
@@ -100,7 +103,7 @@ class Engine:
         """Bring everything up; returns when the API serves and the node is registered.
 
         Raises LockedError when another engine has the data folder, CorruptStoreError when the store is
-        damaged, ListenError or PkiError when the API can't be served over TLS, RuntimeCallError when the
+        damaged, KeyFileError or SealError when its Secrets can't be encrypted or decrypted, ListenError or PkiError when the API can't be served over TLS, RuntimeCallError when the
         container runtime can't be used. What was started is stopped then.
         """
         try:
@@ -112,8 +115,7 @@ class Engine:
     async def _start(self) -> None:
         options = self.options
         options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await asyncio.to_thread(open_store, options.data_dir / "store", clock=self._clock)
-        self._closers.append(store.close)
+        store = await self._open_store()
         handler = log_to(options.data_dir, debug=options.debug)
         self._closers.append(_sync(lambda: stop_logging(handler)))
         log.info("engine starts on %s with runtime %s", options.data_dir, options.runtime)
@@ -125,6 +127,20 @@ class Engine:
         async with asyncio.timeout(_READY_SECONDS):
             await kubelet.ready.wait()
         log.info("engine is ready")
+
+    async def _open_store(self) -> Store:
+        """The store with its Secrets encrypted as asked, those written before too."""
+        folder, path = self.options.data_dir / "store", self.options.encrypt_secrets
+        keys = await asyncio.to_thread(KeyFile.load, path) if path is not None else None
+        seal = SecretSeal(keys) if keys is not None else None
+        store = await asyncio.to_thread(open_store, folder, clock=self._clock, seal=seal)
+        self._closers.append(store.close)
+        if keys is not None and keys.is_new:
+            await asyncio.to_thread(keys.save)
+        if store.is_stale:
+            await store.compact()
+            log.info("all Secrets are written anew as %s asks for", path)
+        return store
 
     async def _serve(self, store: Store) -> ApiServer:
         key = await asyncio.to_thread(self._identity)
