@@ -28,13 +28,12 @@ from ktui.engine.api import metrics, printing
 from ktui.engine.api.admission.certificates import Certificates
 from ktui.engine.api.admission.chain import PLUGINS, Admission
 from ktui.engine.api.admission.view import StoreView
-from ktui.engine.api.apply.managers import Managers
-from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
-from ktui.engine.api.authn.service_accounts import TOKEN_REQUEST, ServiceAccountTokens
-from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.allocation.base import Stocks
 from ktui.engine.api.allocation.service_range import SERVICE_RANGE, SERVICE_RANGE_NAME, service_range_object
 from ktui.engine.api.allocation.services import ServiceStock
+from ktui.engine.api.apply.managers import Managers
+from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
+from ktui.engine.api.authn.service_accounts import TOKEN_REQUEST, ServiceAccountTokens
 from ktui.engine.api.checks import warn
 from ktui.engine.api.crd.controller import CustomResources, being_deleted
 from ktui.engine.api.declaration import Declaration
@@ -92,10 +91,10 @@ class ApiServer:
         authorizer: Authorizer | None = None,
         admission: Admission | None = None,
         signing_key: Callable[[], SigningKey] = key_in_memory,
+        service_range: str = SERVICE_RANGE,
     ) -> None:
         self.registry = registry
         self.clock = clock or RealClock()
-        service_range: str = SERVICE_RANGE,
         self._store = store
         self.authorizer = authorizer or AllowAll()
         self._reader = Reader(store)
@@ -109,7 +108,6 @@ class ApiServer:
                 lambda _: Certificates(self.authorizer, self.clock),
             ),
         )
-        self._asking = Asking(self._admission, lambda: self._declaration(PODS))
         services = ServiceStock.of(store, service_range)
         self._service_range = str(services.network)
         stocks = Stocks({SERVICES.key: services})
@@ -133,16 +131,16 @@ class ApiServer:
         for name in NAMESPACES_AT_START:
             if self._store.get(Key(NAMESPACES.key, "", name)) is None:
                 await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
+        if self.registry.of(SERVICE_CIDRS) and not self._store.get(
+            Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
+        ):
+            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self._service_range))
 
     async def run(self) -> None:
         """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""
         async with asyncio.TaskGroup() as group:
             group.create_task(keep_swept(self._store, self.clock), name="events sweep")
             group.create_task(self._custom.run(), name="custom resources")
-        if self.registry.of(SERVICE_CIDRS) and not self._store.get(
-            Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
-        ):
-            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self._service_range))
 
     async def _delete_all(self, declaration: Declaration) -> None:
         """Delete every object of a kind."""

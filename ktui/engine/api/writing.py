@@ -111,16 +111,16 @@ class Writer:
         clock: Clock,
         admission: Admission,
         managers: Managers,
+        stocks: Stocks | None = None,
     ) -> None:
         self._store = store
-        stocks: Stocks | None = None,
         self._reader = reader
         self._clock = clock
         self._admission = admission
         self._managers = managers
+        self._stocks = stocks or Stocks()
 
     async def create(self, write: Write, body: object) -> bytes:
-        self._stocks = stocks or Stocks()
         """POST of an object."""
         declaration = write.declaration
         obj = in_namespace(declaration, checked_body(declaration, body), write.namespace)
@@ -146,9 +146,6 @@ class Writer:
             stored = born(declaration, obj, name, self._clock.now())
             if not asked:
                 stored = declaration.default(stored)
-            if errors := declaration.validate_create(stored):
-                raise invalid(declaration.resource, name, errors)
-            await self._admission.validate(attributes, stored, None)
             key = Key(declaration.resource.key, write.namespace, name)
             with self._stocks.claim(key, stored, None, dry_run=write.options.dry_run) as claim:
                 stored = claim.object
