@@ -56,7 +56,17 @@ class Deleter:
     ) -> bytes:
         """The marked object while it lingers; what is gone as it was, or as a Success `Status`, as its kind has it."""
         resource = declaration.resource
-        attributes = Attributes("DELETE", declaration, namespace, name, request.user, dry_run=options.dry_run)
+        attributes = Attributes(
+            "DELETE",
+            declaration,
+            namespace,
+            name,
+            request.user,
+            dry_run=options.dry_run,
+            warnings=request.warnings,
+            options=options,
+            audit=request.audit,
+        )
         for _ in range(_ATTEMPTS):
             entry = self._reader.get(declaration, namespace, name)
             old = decode(entry.data)

@@ -37,6 +37,8 @@ class Request:
     user_agent: str = ""
     """What the caller calls itself; the field manager of writes that name none."""
     warnings: list[str] = field(default_factory=list[str])
+    audit: dict[str, str] = field(default_factory=dict[str, str])
+    """What admission notes for the audit log."""
     validated: bool = False
     """Writes come from ktui's own parts as typed objects: the walk along the schema is spared."""
 

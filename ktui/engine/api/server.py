@@ -25,9 +25,13 @@ from ktui.client.base import (
 )
 from ktui.client.node import NodeAgent
 from ktui.engine.api import metrics, printing
+from ktui.engine.api.admission.asking import Asking
 from ktui.engine.api.admission.certificates import Certificates
-from ktui.engine.api.admission.chain import PLUGINS, Admission
+from ktui.engine.api.admission.chain import BUILT_IN, Admission
+from ktui.engine.api.admission.extensions import extensions
+from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.view import StoreView
+from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.allocation.base import Stocks
 from ktui.engine.api.allocation.service_range import SERVICE_RANGE, SERVICE_RANGE_NAME, service_range_object
 from ktui.engine.api.allocation.services import ServiceStock
@@ -100,14 +104,18 @@ class ApiServer:
         self._reader = Reader(store)
         self._printer = printing.Printer()
         self._watches = Watches(store, self._reader, self.clock)
+        self.webhooks = WebhookCaller()
         self._admission = admission or Admission(
             StoreView(store),
             (
-                *PLUGINS,
+                *BUILT_IN,
                 lambda _: Escalation(self.authorizer, Policies(store)),
                 lambda _: Certificates(self.authorizer, self.clock),
+                *extensions(registry, self.authorizer, self.webhooks),
+                ResourceQuota,
             ),
         )
+        self._asking = Asking(self._admission, lambda: self._declaration(PODS))
         services = ServiceStock.of(store, service_range)
         self._service_range = str(services.network)
         stocks = Stocks({SERVICES.key: services})
@@ -138,9 +146,12 @@ class ApiServer:
 
     async def run(self) -> None:
         """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(keep_swept(self._store, self.clock), name="events sweep")
-            group.create_task(self._custom.run(), name="custom resources")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(keep_swept(self._store, self.clock), name="events sweep")
+                group.create_task(self._custom.run(), name="custom resources")
+        finally:
+            await self.webhooks.close()
 
     async def _delete_all(self, declaration: Declaration) -> None:
         """Delete every object of a kind."""
@@ -258,8 +269,10 @@ class ApiServer:
         declaration = await self._opened(request, "create", resource, namespace, name, subresource)
         write = Write(request, declaration, namespace, name, options, subresource)
         if resource.key in ("bindings", "pods") and (subresource == "binding" or resource.key == "bindings"):
+            body = await self._asking.binding(write.attributes("CREATE"), body)
             return await self._subresources.bind(write, self._declaration(PODS), body)
         if (resource.key, subresource) == ("pods", "eviction"):
+            body = await self._asking.eviction(write.attributes("CREATE"), body)
             return await self._subresources.evict(write, body)
         if (resource.key, subresource) == (SERVICE_ACCOUNTS.key, "token"):
             wanted = self._writer.decoded(
@@ -387,20 +400,21 @@ class ApiServer:
     async def exec(self, request: Request, name: str, namespace: str, options: ExecOptions) -> ExecSession:
         """Run a command in a pod's container, or attach to it."""
         subresource = "exec" if options.command else "attach"
-        return await self._streams.exec(
-            await self._pod(request, "create", name, namespace, subresource), options
-        )
+        pod = await self._pod(request, "create", name, namespace, subresource)
+        await self._asking.stream(request, pod, options)
+        return await self._streams.exec(pod, options)
 
     async def dial(self, request: Request, name: str, namespace: str, port: int) -> tuple[object, object]:
         """A connection (reader and writer) to a port of a pod."""
-        return await self._streams.dial(
-            await self._pod(request, "create", name, namespace, "portforward"), port
-        )
+        pod = await self._pod(request, "create", name, namespace, "portforward")
+        await self._asking.forward(request, pod, port)
+        return await self._streams.dial(pod, port)
 
     async def dialer(self, request: Request, name: str, namespace: str) -> Dialer:
         """What connects to ports of a pod, for a caller who may forward to it."""
         pod = await self._pod(request, "create", name, namespace, "portforward")
         self._streams.check_forwards(pod)
+        await self._asking.forward(request, pod)
         return partial(self._streams.dial, pod)
 
     async def _pod(self, request: Request, verb: str, name: str, namespace: str, subresource: str) -> Object:

@@ -98,6 +98,8 @@ class Write:
             self.subresource,
             self.options.dry_run,
             self.request.warnings,
+            self.options,
+            self.request.audit,
         )
 
 

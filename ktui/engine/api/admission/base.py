@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ktui.client.base import DeleteOptions, WriteOptions
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.request import User
-from ktui.kube.resource import Object, Resource
+from ktui.kube.resource import GroupVersionKind, Object, Resource
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -26,6 +27,12 @@ class Attributes:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list[str], compare=False)
     """What the caller is told besides the answer."""
+    options: WriteOptions | DeleteOptions | None = field(default=None, compare=False)
+    """How the caller wants it done."""
+    audit: dict[str, str] = field(default_factory=dict[str, str], compare=False)
+    """Annotations of the request in the audit log."""
+    kind: GroupVersionKind | None = None
+    """What the object is, for subresources whose body is not the object itself (Binding, PodExecOptions)."""
 
     @property
     def resource(self) -> Resource:
@@ -50,6 +57,10 @@ class View(Protocol):
 
     def listed(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a kind, decoded: for kinds with few objects."""
+        ...
+
+    def changed(self, resource: str) -> int:
+        """The revision of the newest change of a kind: what is made of all its objects is good until then."""
         ...
 
     async def replace(self, resource: str, obj: Object) -> bool:
@@ -81,3 +92,8 @@ class Validating:
 
     async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
         return obj
+
+
+class Extension:
+    """A plugin that the cluster's own objects configure: it is also asked about subresources with a body of their
+    own (binding, eviction, exec), which the built-in plugins leave alone."""

@@ -20,6 +20,9 @@ class StoreView:
     def listed(self, resource: str, namespace: str = "") -> list[Object]:
         return [decode(entry.data) for entry in self._store.list(resource, namespace).entries]
 
+    def changed(self, resource: str) -> int:
+        return self._store.changed(resource)
+
     async def replace(self, resource: str, obj: Object) -> bool:
         metadata = metadata_of(obj)
         key = Key(resource, metadata.get("namespace") or "", metadata["name"])

@@ -31,6 +31,14 @@ _READS: Final = ("GET", "HEAD", "OPTIONS")
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
 
 
+_ANNOTATIONS: Final = web.RequestKey("audit annotations", dict[str, str])
+
+
+def annotate(request: web.Request, annotations: dict[str, str]) -> None:
+    """Let what is in `annotations` when the request ends go into its line."""
+    request[_ANNOTATIONS] = annotations
+
+
 class _PrivateFile(RotatingFileHandler):
     """A file that only its owner reads, each new one too."""
 
@@ -85,6 +93,8 @@ def _event(request: web.Request, code: int, received: datetime) -> Object:
         "requestReceivedTimestamp": rfc3339_micro(received),
         "stageTimestamp": rfc3339_micro(datetime.now(UTC)),
     }
+    if annotations := request.get(_ANNOTATIONS):
+        event["annotations"] = annotations
     if caller.acting_as is not None:
         event["impersonatedUser"] = user_info(caller.acting_as)
     if target is not None:

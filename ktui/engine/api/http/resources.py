@@ -25,6 +25,7 @@ from ktui.engine.api.http.answers import (
     sent,
     sent_in_parts,
 )
+from ktui.engine.api.http.audit import annotate
 from ktui.engine.api.http.identity import user_of
 from ktui.engine.api.http.metadata_only import as_list, as_metadata, event_as_metadata
 from ktui.engine.api.http.negotiation import (
@@ -89,6 +90,7 @@ class ResourceHandlers:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         caller = Request(user_of(request), request.headers.get("User-Agent", ""))
+        annotate(request, caller.audit)
         target = target_of(request.path)
         declaration = (
             self._server.registry.by_resource(target.group, target.version, target.plural) if target else None

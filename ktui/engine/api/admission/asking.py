@@ -1,0 +1,75 @@
+"""Admission of what is no object of its resource: bindings, evictions, and connections to pods.
+
+Only webhooks and policies are asked, which see the body in place of an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, cast
+
+from ktui.client.base import ExecOptions
+from ktui.engine.api.admission.base import Attributes
+from ktui.engine.api.admission.chain import Admission
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.documents import metadata_of
+from ktui.engine.api.request import Request
+from ktui.kube.kinds import BINDINGS
+from ktui.kube.resource import GroupVersionKind, Object
+
+_EVICTION: Final = GroupVersionKind("policy", "v1", "Eviction")
+
+
+class Asking:
+    """Asks one server's admission."""
+
+    def __init__(self, admission: Admission, pods: Callable[[], Declaration]) -> None:
+        self._admission = admission
+        self._pods = pods
+
+    async def binding(self, attributes: Attributes, body: object) -> object:
+        """A `Binding` as it is admitted."""
+        return await self._asked(attributes, BINDINGS.gvk, body)
+
+    async def eviction(self, attributes: Attributes, body: object) -> object:
+        """An `Eviction` as it is admitted."""
+        return await self._asked(attributes, _EVICTION, body)
+
+    async def stream(self, request: Request, pod: Object, options: ExecOptions) -> None:
+        """Whether one may run a command in a pod, or attach to it."""
+        told: Object = {
+            name: True for name in ("stdin", "stdout", "stderr", "tty") if getattr(options, name)
+        }
+        if options.container:
+            told["container"] = options.container
+        if options.command:
+            await self._connect(request, pod, "exec", {**told, "command": list(options.command)})
+        else:
+            await self._connect(request, pod, "attach", told)
+
+    async def forward(self, request: Request, pod: Object, *ports: int) -> None:
+        """Whether one may connect to ports of a pod."""
+        await self._connect(request, pod, "portforward", {"ports": list(ports)} if ports else {})
+
+    async def _connect(self, request: Request, pod: Object, subresource: str, options: Object) -> None:
+        metadata = metadata_of(pod)
+        kinds = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
+        attributes = Attributes(
+            "CONNECT",
+            self._pods(),
+            metadata["namespace"],
+            metadata["name"],
+            request.user,
+            subresource,
+            warnings=request.warnings,
+            audit=request.audit,
+        )
+        await self._asked(attributes, GroupVersionKind("", "v1", kinds[subresource]), options)
+
+    async def _asked(self, attributes: Attributes, kind: GroupVersionKind, body: object) -> object:
+        """What is no object is left to whoever reads it."""
+        if not isinstance(body, dict):
+            return body
+        obj: Object = {**cast("Object", body), "apiVersion": kind.api_version, "kind": kind.kind}
+        return await self._admission.ask(replace(attributes, kind=kind), obj)

@@ -1,0 +1,91 @@
+"""Expressions of webhooks and policies: what they can name, and `matchConditions`, which all have to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ktui.engine.api.admission.review import Shown
+from ktui.engine.api.cel import programs as cel
+from ktui.engine.api.cel.authorizer import authorizer_functions, authorizer_value
+from ktui.engine.api.request import Authorizer
+from ktui.kube.data import string
+from ktui.kube.resource import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the expressions on one request can name, and further functions they can call."""
+
+    variables: Object
+    functions: Mapping[str, Callable[..., Any]]
+
+    @classmethod
+    def of(cls, shown: Shown, obj: Object | None, old: Object | None, authorizer: Authorizer) -> Scene:
+        """The scene of a request; the objects are those that are shown."""
+        request = shown.request
+        described = shown.described(obj)
+        about = authorizer_value(
+            request.resource, request.namespace, str(described.get("name") or ""), request.subresource
+        )
+        variables: Object = {"object": obj, "oldObject": old, "request": described, "authorizer": about}
+        return cls(variables, authorizer_functions(authorizer, request.user))
+
+    def with_variables(self, **more: Any) -> Scene:
+        return Scene({**self.variables, **more}, self.functions)
+
+    def evaluated(self, expression: str) -> Any:
+        """The value of an expression; raises ExpressionError."""
+        try:
+            return cel.compiled(expression)(self.variables, self.functions)
+        except cel.CelError as error:
+            raise ExpressionError(expression, str(error)) from error
+
+    def holds(self, expression: str) -> bool:
+        """Whether an expression is true; one that is neither true nor false is an error."""
+        value = self.evaluated(expression)
+        if not isinstance(value, bool):
+            raise ExpressionError(expression, "must evaluate to bool")
+        return value
+
+
+class ExpressionError(Exception):
+    """An expression that can't be evaluated on this request."""
+
+    def __init__(self, expression: str, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"expression '{expression.strip()}' resulted in error: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """`matchConditions`, and what an error among them means."""
+
+    expressions: Sequence[str]
+    fails: bool
+
+    @classmethod
+    def of(cls, conditions: Sequence[Object], *, fails: bool) -> Conditions:
+        return cls([string(condition, "expression") for condition in conditions], fails)
+
+    def hold(self, scene: Scene) -> bool:
+        """All of them; one that is false decides even where others fail. Raises ConditionsError."""
+        errors: list[str] = []
+        for expression in self.expressions:
+            try:
+                if not scene.holds(expression):
+                    return False
+            except ExpressionError as error:
+                errors.append(str(error))
+        if errors and self.fails:
+            raise ConditionsError(errors)
+        return not errors
+
+
+class ConditionsError(Exception):
+    """Conditions that can't be evaluated, where that means a refusal."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        unique = list(dict.fromkeys(errors))
+        super().__init__(unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]")
