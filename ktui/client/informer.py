@@ -265,7 +265,7 @@ class Informers:
     """One shared informer a resource type: the first who asks for it creates it, `run` runs them all."""
 
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
-        self._client = client
+        self.client = client
         self._clock = clock or RealClock()
         self._informers: dict[Resource, Informer[Any]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -274,7 +274,7 @@ class Informers:
         """The informer of `resource`; all who share it must ask for the same `model`."""
         informer = self._informers.get(resource)
         if informer is None:
-            informer = Informer(self._client, resource, model, clock=self._clock)
+            informer = Informer(self.client, resource, model, clock=self._clock)
             self._informers[resource] = informer
             if self._group is not None:
                 self._group.create_task(informer.run(), name=f"informer {resource}")

@@ -8,7 +8,7 @@ the same whatever the number of Services.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -70,7 +70,10 @@ class ServiceView:
         self._services = informers.of(SERVICES, Service)
         self._slices = informers.of(ENDPOINT_SLICES, EndpointSlice)
         self._slices.add_index("service", _service_of_slice)
+        self._slices.add_index("address", _addresses_of_slice)
+        self._services.add_index("address", _addresses_of_service)
         self._changed: set[ObjectKey] = set()
+        self._listeners: list[Callable[[], None]] = []
         self.wake = asyncio.Event()
         """Set when `take_changes` has something to give."""
         self._services.add_handler(self._on_service)
@@ -80,6 +83,10 @@ class ServiceView:
         """Return once both kinds have been listed."""
         await self._services.wait_synced()
         await self._slices.wait_synced()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` at each change of a Service or of its endpoints."""
+        self._listeners.append(listener)
 
     def take_changes(self) -> set[ObjectKey]:
         """The Services that changed since the last call, themselves or in their endpoints."""
@@ -96,6 +103,24 @@ class ServiceView:
     def slices(self, key: ObjectKey) -> list[EndpointSlice]:
         """The EndpointSlices of a Service, in the order of their names."""
         return self._slices.by_index("service", f"{key.namespace}/{key.name}")
+
+    def services_at(self, address: str) -> list[ObjectKey]:
+        """The Services that have a cluster IP."""
+        return [
+            ObjectKey(service.metadata.namespace or "", service.metadata.name or "")
+            for service in self._services.by_index("address", address)
+            if service.metadata
+        ]
+
+    def endpoints_at(self, address: str) -> list[tuple[ObjectKey, SliceEndpoint]]:
+        """The endpoints with an address, and the Service of each."""
+        return [
+            (_key(value), endpoint)
+            for piece in self._slices.by_index("address", address)
+            for value in _service_of_slice(piece)
+            for endpoint in piece.endpoints or ()
+            if address in endpoint.addresses
+        ]
 
     def ports(self, key: ObjectKey) -> tuple[ServicePort, ...]:
         """What a proxy serves for a Service: nothing for a headless, an external or another proxy's one."""
@@ -143,12 +168,13 @@ class ServiceView:
     def _on_slice(self, delta: Delta[EndpointSlice]) -> None:
         for piece in (delta.old, delta.new):
             for value in _service_of_slice(piece) if piece is not None else ():
-                namespace, _, name = value.partition("/")
-                self._mark(ObjectKey(namespace, name))
+                self._mark(_key(value))
 
     def _mark(self, key: ObjectKey) -> None:
         self._changed.add(key)
         self.wake.set()
+        for listener in self._listeners:
+            listener()
 
 
 def usable_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> tuple[Endpoint, ...]:
@@ -187,3 +213,17 @@ def _labels(obj: Any) -> Mapping[str, str]:
 def _service_of_slice(piece: EndpointSlice) -> Iterable[str]:
     name = _labels(piece).get(SERVICE_NAME_LABEL)
     return (f"{piece.metadata.namespace}/{name}",) if name and piece.metadata else ()
+
+
+def _key(value: str) -> ObjectKey:
+    namespace, _, name = value.partition("/")
+    return ObjectKey(namespace, name)
+
+
+def _addresses_of_service(service: Service) -> Iterable[str]:
+    spec = service.spec
+    return (spec.clusterIPs or (spec.clusterIP or "",)) if spec else ()
+
+
+def _addresses_of_slice(piece: EndpointSlice) -> Iterable[str]:
+    return {address for endpoint in piece.endpoints or () for address in endpoint.addresses}

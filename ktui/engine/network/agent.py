@@ -1,0 +1,54 @@
+"""What a node runs for its pods' network: the service proxy, the DNS server, network policy.
+
+In: a client of the cluster's API and the node's settings. Each part is supervised on its own, so that one that
+fails leaves the others alone. The agent knows nothing but the API: it goes on with what it last saw while the
+API is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from ktui.client.base import Client
+from ktui.client.informer import Informers
+from ktui.engine.network.dns.part import DnsPart
+from ktui.engine.network.proxy.service_proxy import ServiceProxy
+from ktui.engine.network.services import ServiceView
+from ktui.engine.network.settings import NetworkSettings
+from ktui.engine.parts import Part, supervise
+from ktui.kube.clock import Clock, RealClock
+
+log = logging.getLogger(__name__)
+
+
+class NetworkAgent:
+    """One node's data plane; `run` until cancelled."""
+
+    def __init__(self, client: Client, settings: NetworkSettings, clock: Clock | None = None) -> None:
+        self.parts: list[Part] = []
+        self.ready = asyncio.Event()
+        """Set once every part serves what the API says."""
+        self._clock = clock or RealClock()
+        self._informers = Informers(client, self._clock)
+        view = ServiceView(self._informers)
+        proxy = ServiceProxy(view, settings, self._clock)
+        names = DnsPart(view, self._informers, settings, self._clock)
+        self._runs: dict[str, Callable[[], Awaitable[None]]] = {"service proxy": proxy.run, "DNS": names.run}
+        self._syncs = (proxy.synced, names.serving)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._informers.run(), name="informers")
+            for name, run in self._runs.items():
+                part = Part(name)
+                self.parts.append(part)
+                group.create_task(supervise(part, run, self._clock, _tell), name=name)
+            for synced in self._syncs:
+                await synced.wait()
+            self.ready.set()
+
+
+def _tell(part: Part) -> None:
+    log.error("%s failed and is started again: %s", part.name, part.last_error)

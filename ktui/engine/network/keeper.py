@@ -1,0 +1,96 @@
+"""The engine's hold on its network agent: starts the process, starts it again when it ends, ends it.
+
+When the engine stops, the agent and its rules go; when the engine is killed, both stay until the next one
+takes over. The pods' bridge stays as long as pods use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ktui.engine.network.nft import NetworkToolError, remove_table
+from ktui.engine.network.process import SETTINGS, Launch, read_launch, running_agent
+from ktui.engine.network.proxy.links import remove_links
+
+log = logging.getLogger(__name__)
+
+_END_SECONDS = 5.0
+
+
+class AgentKeeper:
+    """`run` keeps an agent until cancelled; then it has ended and its rules are gone."""
+
+    def __init__(self, folder: Path, launch: Launch) -> None:
+        self._folder = folder
+        self._launch = launch
+        self.ready = asyncio.Event()
+        """Set once an agent serves."""
+
+    async def run(self) -> None:
+        """Start an agent and return when it ends by itself, which is a failure."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / SETTINGS).write_bytes(msgspec.json.encode(self._launch))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ktui.engine.network.process",
+            str(self._folder),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None and process.stderr is not None
+        said = asyncio.create_task(process.stderr.read())
+        try:
+            if await process.stdout.readline():
+                self.ready.set()
+            await process.wait()
+            error = (await said).decode(errors="replace").strip().splitlines()
+            raise NetworkToolError(f"the network agent ended: {error[-1] if error else process.returncode}")
+        finally:
+            said.cancel()
+            if process.returncode is None:
+                await _end(process)
+                await remove_rules(self._launch)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    process.terminate()
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def remove_rules(launch: Launch) -> None:
+    """Take what an agent put there out of the kernel; what can't be removed is logged."""
+    try:
+        await remove_table(launch.settings.table)
+    except NetworkToolError as error:
+        log.warning("rules stay in the kernel: %s", error)
+
+
+async def remove_network(folder: Path) -> None:
+    """End the agent that an engine left running, and remove all that it made on the host."""
+    if pid := running_agent(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    launch = read_launch(folder)
+    if launch is None:
+        return
+    await remove_rules(launch)
+    try:
+        await remove_links(launch.settings)
+    except NetworkToolError as error:
+        log.warning("interfaces stay: %s", error)

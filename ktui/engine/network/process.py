@@ -1,0 +1,115 @@
+"""The network agent as a process of its own, so that traffic and rules never hold up the control plane.
+
+Started by the engine with the folder of its settings. A new engine starts a new agent, which takes over from
+the one before it once it serves: names and addresses work without a break. An agent whose engine was killed
+goes on for a while, for the engine that comes back; then it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ktui.client.http import HttpClient
+from ktui.engine.logs import log_to
+from ktui.engine.network.agent import NetworkAgent
+from ktui.engine.network.settings import NetworkSettings
+
+SETTINGS = "settings.json"
+_PID = "agent.pid"
+_ORPHAN_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in `settings.json`."""
+
+    socket: str
+    """The API's unix socket."""
+    settings: NetworkSettings
+    debug: bool = False
+
+
+def read_launch(folder: Path) -> Launch | None:
+    """What the last engine of a data folder told its agent; None when there was none."""
+    try:
+        return msgspec.json.decode((folder / SETTINGS).read_bytes(), type=Launch)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def running_agent(folder: Path) -> int:
+    """The process id of the agent of a folder, 0 when none runs."""
+    try:
+        pid = int((folder / _PID).read_text())
+        command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if str(folder).encode() in command else 0
+
+
+async def _serve(folder: Path, launch: Launch) -> None:
+    client = HttpClient.over_unix_socket(Path(launch.socket))
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    agent = NetworkAgent(client, launch.settings)
+    tasks = [
+        asyncio.create_task(agent.run(), name="agent"),
+        asyncio.create_task(_take_over(agent, folder), name="take over"),
+        asyncio.create_task(_watch_engine(Path(launch.socket), ended), name="engine"),
+    ]
+    try:
+        await ended.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await client.close()
+
+
+async def _take_over(agent: NetworkAgent, folder: Path) -> None:
+    await agent.ready.wait()
+    before = running_agent(folder)
+    temporary = folder / f".{_PID}.new"
+    temporary.write_text(str(os.getpid()))
+    temporary.rename(folder / _PID)
+    if before and before != os.getpid():
+        with suppress(ProcessLookupError):
+            os.kill(before, signal.SIGTERM)
+    print("ready", flush=True)  # noqa: T201 - what the engine waits for
+
+
+async def _watch_engine(socket: Path, ended: asyncio.Event) -> None:
+    """End when the engine has been away for too long."""
+    away = 0.0
+    while away < _ORPHAN_SECONDS:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            _, writer = await asyncio.open_unix_connection(str(socket))
+        except OSError:
+            away += _LOOK_SECONDS
+        else:
+            away = 0.0
+            writer.close()
+    ended.set()
+
+
+def main() -> None:
+    """`python -m ktui.engine.network.process FOLDER`."""
+    folder = Path(sys.argv[1])
+    launch = read_launch(folder)
+    if launch is None:
+        sys.exit(f"{folder / SETTINGS}: no settings")
+    log_to(folder, debug=launch.debug)
+    asyncio.run(_serve(folder, launch))
+
+
+if __name__ == "__main__":
+    main()
