@@ -71,5 +71,5 @@ class Asking:
         """What is no object is left to whoever reads it."""
         if not isinstance(body, dict):
             return body
-        obj: Object = {**cast("Object", body), "apiVersion": kind.api_version, "kind": kind.kind}
+        obj: Object = {"apiVersion": kind.api_version, "kind": kind.kind, **cast("Object", body)}
         return await self._admission.ask(replace(attributes, kind=kind), obj)
