@@ -11,10 +11,11 @@ from typing import Any
 
 import aiohttp
 
-from ktui.engine.api.authorization import MastersOnly
 from ktui.engine.api.http.front import HttpFront
 from ktui.engine.api.http.secure import Address, SecureApi
 from ktui.engine.api.pki.folder import Pki
+from ktui.engine.api.rbac.authorizer import Rbac
+from ktui.engine.api.rbac.bootstrap import ensure_default_roles
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
 from ktui.engine.store import open_store
@@ -23,10 +24,11 @@ from ktui.kube.clock import RealClock
 
 @asynccontextmanager
 async def served_over_tls(data_dir: Path) -> AsyncIterator[Wire]:
-    """A fresh API over TLS."""
+    """A fresh API over TLS, with the default roles."""
     store = open_store(None, clock=RealClock())
-    server = ApiServer(store, default_registry(), RealClock(), authorizer=MastersOnly())
+    server = ApiServer(store, default_registry(), RealClock(), authorizer=Rbac(store))
     await server.start()
+    await ensure_default_roles(server)
     front = HttpFront(server)
     secure = SecureApi(front, data_dir, Address("127.0.0.1", 0), RealClock())
     await secure.start()

@@ -82,10 +82,10 @@ async def test_any_user_may_discover_the_api(wire: Wire):
 
 async def test_nobody_sees_health_and_version_only(wire: Wire):
     nobody = wire.context()
-    for path in ("/healthz", "/livez", "/readyz", "/readyz?verbose", "/livez/ping", "/version"):
+    for path in ("/healthz", "/livez", "/readyz", "/readyz?verbose", "/version"):
         code, _ = await wire.call("GET", path, tls=nobody)
         assert code == 200, path
-    for path in ("/api", "/apis", "/", "/api/v1/pods", "/openapi/v3"):
+    for path in ("/api", "/apis", "/", "/api/v1/pods", "/openapi/v3", "/livez/ping"):
         code, answer = await wire.call("GET", path, tls=nobody)
         assert (code, answer["reason"]) == (403, "Forbidden"), path
         assert "system:anonymous" in answer["message"]
@@ -128,7 +128,7 @@ async def test_the_kubeconfig_is_private(wire: Wire):
 
 async def test_a_port_that_is_taken_is_an_error_when_it_was_asked_for(wire: Wire, tmp_path: Path):
     port = int(wire.secure.url.rpartition(":")[2])
-    other = SecureApi(HttpFront(None), tmp_path / "b", Address("127.0.0.1", port), RealClock())  # type: ignore[arg-type]
+    other = SecureApi(HttpFront(wire.server), tmp_path / "b", Address("127.0.0.1", port), RealClock())
     with pytest.raises(ListenError, match=r"Address already in use; name another --listen"):
         other._bind()
 
@@ -136,7 +136,7 @@ async def test_a_port_that_is_taken_is_an_error_when_it_was_asked_for(wire: Wire
 async def test_the_port_is_remembered(wire: Wire, tmp_path: Path):
     folder = tmp_path / "b"
     folder.mkdir()
-    first = SecureApi(HttpFront(None), folder, Address(), RealClock())  # type: ignore[arg-type]
+    first = SecureApi(HttpFront(wire.server), folder, Address(), RealClock())
     (folder / "api-port").write_text("59872")
     bound = first._bind()
     assert bound.getsockname()[1] == 59872

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ktui.engine.api.http.spdy import Connection, SpdyError, Stream
 from ktui.engine.api.http.spdy_dictionary import DICTIONARY
+from ktui.kube.clock import settle
 
 
 class Client:
@@ -115,7 +116,7 @@ async def test_a_client_that_sends_too_much_waits():
     stream = await client.open(1)
     for _ in range(500):
         client.data(1, b"x")
-    await asyncio.sleep(0.01)
+    await settle()
     assert client.incoming.qsize() > 300
     for _ in range(500):
         assert await stream.read() == b"x"

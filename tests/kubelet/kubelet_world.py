@@ -10,7 +10,7 @@ import time
 
 import pytest_asyncio
 
-from ktui.client.base import DeleteOptions
+from ktui.client.base import DeleteOptions, WatchOptions
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
 from ktui.engine.api.local import LocalClient
@@ -133,26 +133,37 @@ class World:
 
     async def until(self, condition, name="web", timeout=5.0):
         """The pod once `condition(pod)` holds; fails showing the last status."""
-        deadline = time.monotonic() + timeout
-        seen = None
-        while time.monotonic() < deadline:
+
+        def holds(seen):
             with contextlib.suppress(KeyError, IndexError, TypeError):
-                seen = await self.get(name)
-                if condition(seen):
-                    return seen
-            await asyncio.sleep(0.002)
-        raise AssertionError(f"not reached; pod {name} is at {seen and seen.get('status')}")
+                return seen is not None and condition(seen)
+            return False
+
+        return await self._watched(name, holds, timeout)
 
     async def until_gone(self, name="web", timeout=5.0):
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            try:
-                seen = await self.get(name)
-            except StatusError as error:
-                assert error.is_not_found
-                return
-            await asyncio.sleep(0.002)
-        raise AssertionError(f"pod {name} is still there: {seen}")
+        await self._watched(name, lambda seen: seen is None, timeout)
+
+    async def _watched(self, name, check, timeout):
+        """The pod (None when there is none) as soon as `check(pod)` holds; looks at every change."""
+        watch = WatchOptions(field_selector=f"metadata.name={name}", resource_version=None)
+        seen = None
+        try:
+            async with asyncio.timeout(timeout):
+                async with self.client.watch(PODS, "default", options=watch) as batches:
+                    with contextlib.suppress(StatusError):
+                        seen = await self.get(name)
+                    if check(seen):
+                        return seen
+                    async for batch in batches:
+                        for event in batch:
+                            if event.type != "BOOKMARK":
+                                seen = None if event.type == "DELETED" else event.object
+                                if check(seen):
+                                    return seen
+        except TimeoutError:
+            pass
+        raise AssertionError(f"not reached; pod {name} is at {seen and seen.get('status')}")
 
     async def happens(self, condition, timeout=5.0):
         """Return what `condition()` gave once it is true."""

@@ -50,4 +50,6 @@ async def test_forgotten_process_is_not_told():
     watch.close()
     process.kill()
     process.wait()
-    await asyncio.sleep(0.05)
+    later, told = ProcessWatch(), asyncio.get_running_loop().create_future()
+    later.watch("c", process.pid, lambda: told.set_result(None))
+    await ended_within(told)

@@ -1,7 +1,4 @@
-"""Who may do what, before roles exist: the masters everything, others look at what is public.
-
-Denials are worded as kube-apiserver words them, whoever denies.
-"""
+"""The groups everyone is in, and denials as kube-apiserver words them, whoever denies."""
 
 from __future__ import annotations
 
@@ -11,37 +8,6 @@ from ktui.kube.errors import StatusError, forbidden, status
 MASTERS = "system:masters"
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 """Groups everyone is in, by whether they said who they are."""
-
-_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
-_DISCOVERY = ("/api", "/apis", "/openapi")
-_BASIC = frozenset(
-    (
-        "selfsubjectaccessreviews.authorization.k8s.io",
-        "selfsubjectrulesreviews.authorization.k8s.io",
-        "selfsubjectreviews.authentication.k8s.io",
-    )
-)
-"""What every authenticated user may ask about itself (Kubernetes' role system:basic-user)."""
-
-
-class MastersOnly:
-    """Allows `system:masters`; others may discover the API and ask who they are."""
-
-    async def authorize(self, access: Access) -> None:
-        groups = access.user.groups
-        if MASTERS in groups:
-            return
-        if AUTHENTICATED in groups and access.verb == "create" and access.resource.key in _BASIC:
-            return
-        raise denied(access)
-
-    async def authorize_path(self, user: User, verb: str, path: str) -> None:
-        if MASTERS in user.groups:
-            return
-        allowed = (*_PUBLIC, *_DISCOVERY) if AUTHENTICATED in user.groups else _PUBLIC
-        if verb == "get" and any(path == root or path.startswith(f"{root}/") for root in allowed):
-            return
-        raise denied_path(user, verb, path)
 
 
 def denied(access: Access) -> StatusError:
