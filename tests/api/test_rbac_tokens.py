@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import timedelta
 
 import msgspec
@@ -174,7 +175,7 @@ async def test_pods_get_token_authority_and_namespace(cluster: Cluster):
         volumes=[{"name": "mine", "emptyDir": {}}],
     )
     volume = pod["spec"]["volumes"][1]
-    assert volume["name"].startswith("kube-api-access-")
+    assert re.fullmatch("kube-api-access-[a-z0-9]{5}", volume["name"])
     assert volume["projected"]["defaultMode"] == 0o644
     token, authority, namespace = volume["projected"]["sources"]
     assert token == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any
 
 from ktui.engine.api.resources.pod_defaults import default_pod_spec
 from ktui.engine.api.seen import Seen
@@ -61,22 +60,3 @@ def test_what_only_looks_the_same_as_json_is_still_refused():
     assert validate_schema(name, {**pod, "spec": {**spec, "containers": as_moment}}).causes
     assert validate_schema(name, {**pod, "spec": {**spec, "hostNetwork": 1}}).causes
     assert validate_schema(name, {**pod, "spec": {**spec, "hostNetwork": object()}}).causes
-
-
-def test_the_made_up_name_of_a_tokens_volume_does_not_matter_but_any_other_does():
-    def spec(volume: str, mount: str) -> dict[str, Any]:
-        mounts = [{"name": mount, "mountPath": "/token"}]
-        return default_pod_spec(
-            {
-                "containers": [{"name": "web", "image": "web:1", "volumeMounts": mounts}],
-                "volumes": [{"name": volume, "emptyDir": {}}],
-            }
-        )
-
-    def fields(volume: str, mount: str) -> list[str]:
-        return [cause.field for cause in check_pod_spec(spec(volume, mount), "spec", is_pod=True)]
-
-    assert fields("kube-api-access-abcde", "kube-api-access-abcde") == []
-    assert fields("kube-api-access-vwxyz", "kube-api-access-vwxyz") == []
-    assert fields("kube-api-access-vwxyz", "kube-api-access-abcde")
-    assert fields("kube-api-access-ABCDE", "kube-api-access-ABCDE")

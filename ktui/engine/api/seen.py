@@ -25,11 +25,9 @@ class Seen(Generic[V]):
         self._values: dict[tuple[Any, bytes], V] = {}
 
     @staticmethod
-    def form(part: Any, *about: Any, but: str = "") -> tuple[Any, bytes]:
-        """What to ask for and to keep by: a part of an object, and what else the value depends on. It does not
-        depend on `but`, a made-up name in the part; a NUL, which JSON never has, takes its place."""
-        data = _encode(part)
-        return about, data.replace(but.encode(), b"\0") if but else data
+    def form(part: Any, *about: Any) -> tuple[Any, bytes]:
+        """What to ask for and to keep by: a part of an object, and what else the value depends on."""
+        return about, _encode(part)
 
     def get(self, form: tuple[Any, bytes]) -> V | None:
         """The value, if it was kept."""

@@ -5,14 +5,16 @@ Pure functions on a pod's spec. Containers that mount something of their own the
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from ktui.kube.data import items
-from ktui.kube.names import random_suffix
+from ktui.kube.data import items, string
+from ktui.kube.names import fnv32a, safe_encode
 from ktui.kube.resource import Object
 
 MOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 PREFIX: Final = "kube-api-access-"
+_MADE_UP: Final = 5
 _SECONDS: Final = 3607
 """An hour, and seven seconds by which such a token is told from one that was asked for by hand."""
 
@@ -42,7 +44,7 @@ def with_token(spec: Object) -> Object:
     """The spec with the volume, mounted in every container that has nothing there."""
     volumes = items(spec, "volumes")
     known = next((v["name"] for v in volumes if str(v.get("name") or "").startswith(PREFIX)), "")
-    name = known or PREFIX + random_suffix()
+    name = known or _volume_name(string(spec, "serviceAccountName"))
     changed = spec
     for field in ("initContainers", "containers"):
         containers = [_mounted(container, name) for container in items(spec, field)]
@@ -52,6 +54,12 @@ def with_token(spec: Object) -> Object:
         return changed
     projected = {"sources": list(_SOURCES), "defaultMode": 0o644}
     return {**changed, "volumes": [*volumes, {"name": name, "projected": projected}]}
+
+
+@lru_cache(maxsize=256)
+def _volume_name(account: str) -> str:
+    """Made up, but the same for all pods of an account: replicas keep one spec, which is checked and kept once."""
+    return PREFIX + safe_encode(str(fnv32a(account.encode())).zfill(_MADE_UP))[:_MADE_UP]
 
 
 def _mounted(container: Object, volume: str) -> Object:

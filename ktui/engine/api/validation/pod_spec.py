@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from ktui.engine.api.seen import Seen
@@ -38,19 +37,14 @@ _PREEMPTION: Final = ("PreemptLowerPriority", "Never")
 _CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 
 
-_made_up: Final = re.compile("kube-api-access-[a-z0-9]{5}").fullmatch
-"""The volume of a pod's token has another name in each pod."""
-
 _sound: Final = Seen[bool]()
 """Specs without an error."""
 
 
 def check_pod_spec(spec: Object, path: str, *, is_pod: bool, pod_name: str = "") -> list[Cause]:
     """Every error of a pod spec."""
-    volumes = items(spec, "volumes")
-    claiming = any("ephemeral" in volume for volume in volumes)
-    made_up = next((name for volume in volumes if _made_up(name := string(volume, "name"))), "")
-    form = _sound.form(spec, is_pod, pod_name if claiming else "", but=made_up)
+    claiming = any("ephemeral" in volume for volume in items(spec, "volumes"))
+    form = _sound.form(spec, is_pod, pod_name if claiming else "")
     if _sound.get(form):
         return []
     causes = _errors(spec, path, is_pod=is_pod, pod_name=pod_name)
