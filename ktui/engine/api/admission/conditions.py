@@ -38,7 +38,9 @@ class Scene:
     def evaluated(self, expression: str) -> Any:
         """The value of an expression; raises ExpressionError."""
         try:
-            return cel.compiled(expression)(self.variables, self.functions)
+            program = cel.compiled(expression)
+            named = {name: self.variables[name] for name in program.named & self.variables.keys()}
+            return program(named, self.functions)
         except cel.CelError as error:
             raise ExpressionError(expression, str(error)) from error
 

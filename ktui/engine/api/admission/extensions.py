@@ -1,5 +1,5 @@
-"""The plugins that objects of the cluster configure, in the order they run: webhooks that change, then those that
-refuse. They stand after the built-in plugins, and before quotas are charged."""
+"""The plugins that objects of the cluster configure, in the order they run: webhooks that change, policies, then
+webhooks that refuse. They stand after the built-in plugins, and before quotas are charged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ktui.engine.api.admission.base import Plugin, View
 from ktui.engine.api.admission.chain import BUILT_IN, Admission
+from ktui.engine.api.admission.policies.plugin import AdmissionPolicies
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.admission.webhooks.dispatch import Dispatch
 from ktui.engine.api.admission.webhooks.hooks import Hooks
@@ -32,4 +33,7 @@ def extensions(
     def validating(view: View) -> Plugin:
         return ValidatingWebhooks(Hooks(view, VALIDATING_WEBHOOK_CONFIGURATIONS), dispatch(view))
 
-    return (mutating, validating)
+    def policies(view: View) -> Plugin:
+        return AdmissionPolicies(view, registry, authorizer)
+
+    return (mutating, policies, validating)

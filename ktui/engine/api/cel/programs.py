@@ -68,13 +68,15 @@ def _interpreter() -> Any:
 class Program:
     """An expression, ready to be evaluated."""
 
-    __slots__ = ("_functions", "_program", "called", "source")
+    __slots__ = ("_functions", "_program", "called", "named", "source")
 
     def __init__(self, source: str, program: Any) -> None:
         self.source = source
         self._program = program
         self.called = frozenset[str](program.functions())
         """The names of the functions it calls, operators among them."""
+        self.named = frozenset[str](program.variables())
+        """The names of the variables it reads."""
         self._functions = {name: _FUNCTIONS[name] for name in self.called & _FUNCTIONS.keys()}
 
     def __call__(self, variables: Object, functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
