@@ -11,12 +11,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from ktui.client.base import Client, ListOptions, WatchOptions
+from ktui.client.typed import decoder
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError
 from ktui.kube.resource import ObjectKey, Resource
@@ -54,34 +54,6 @@ class _Identity(msgspec.Struct):
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 
 
-_SHARED = 512
-"""How many of the last typed objects of a model other informers find decoded."""
-
-
-@cache
-def _reader(model: type[Any]) -> msgspec.json.Decoder[Any]:
-    """Made for the first object there is: making it takes milliseconds, and many kinds have none at start."""
-    return msgspec.json.Decoder(model)
-
-
-@cache
-def _decoder(model: type[Any]) -> Callable[[bytes], Any]:
-    """What turns JSON into a model. Typed objects are shared by all informers in the process, which get the
-    same bytes one after the other, and leave out who owns which field: most of their size, and nobody's here."""
-    if not issubclass(get_origin(model) or model, msgspec.Struct):
-        return lambda raw: _reader(model).decode(raw)
-
-    @lru_cache(maxsize=_SHARED)
-    def shared(raw: bytes) -> Any:
-        obj = _reader(model).decode(raw)
-        metadata: Any = getattr(obj, "metadata", None)
-        if getattr(metadata, "managedFields", None):
-            metadata.managedFields = None
-        return obj
-
-    return shared
-
-
 class Informer(Generic[T]):
     """Keeps every object of `resource` (in `namespace`, or all) decoded to `model` (`dict` for plain data)."""
 
@@ -103,7 +75,7 @@ class Informer(Generic[T]):
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._clock = clock or RealClock()
-        self._decode: Callable[[bytes], T] = _decoder(model)
+        self._decode: Callable[[bytes], T] = decoder(model)
         self._objects: dict[ObjectKey, T] = {}
         self._index_functions: dict[str, IndexFunction[T]] = dict(indexes or {})
         self._indexes: dict[str, dict[str, set[ObjectKey]]] = {name: {} for name in self._index_functions}
