@@ -20,7 +20,7 @@ from typing import TypeVar
 from ktui.engine.network.nft import nft, remove_table
 from ktui.engine.network.proxy.links import allow_hairpins, ensure_links, remove_links
 from ktui.engine.network.proxy.rules import base_rules, service_rules
-from ktui.engine.network.proxy.ruleset import creation, merge
+from ktui.engine.network.ruleset import creation, merge
 from ktui.engine.network.services import Endpoint, ServicePort
 from ktui.engine.network.settings import NetworkSettings
 from ktui.kube.resource import ObjectKey

@@ -13,7 +13,7 @@ from pod_network import PodNetwork, ask
 from ktui.engine.network.nft import nft
 from ktui.engine.network.proxy.connections import forget, stale_flows
 from ktui.engine.network.proxy.rules import service_rules
-from ktui.engine.network.proxy.ruleset import difference, merge
+from ktui.engine.network.ruleset import difference, merge
 from ktui.engine.network.services import Endpoint
 
 
@@ -106,7 +106,7 @@ async def test_a_load_balancer_lets_in_whom_its_source_ranges_name(network: PodN
     )
     assert (await ask(network.vip(200), 80, client)) == (pod.address, client.address)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(0.5):
             await ask(network.vip(200), 80, pod)
 
 

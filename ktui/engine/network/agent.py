@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from ktui.client.base import Client
 from ktui.client.informer import Informers
 from ktui.engine.network.dns.part import DnsPart
+from ktui.engine.network.policy.part import PolicyPart
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
 from ktui.engine.network.services import ServiceView
 from ktui.engine.network.settings import NetworkSettings
@@ -35,8 +36,13 @@ class NetworkAgent:
         view = ServiceView(self._informers)
         proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
-        self._runs: dict[str, Callable[[], Awaitable[None]]] = {"service proxy": proxy.run, "DNS": names.run}
-        self._syncs = (proxy.synced, names.serving)
+        policy = PolicyPart(self._informers, settings, self._clock)
+        self._runs: dict[str, Callable[[], Awaitable[None]]] = {
+            "service proxy": proxy.run,
+            "DNS": names.run,
+            "network policy": policy.run,
+        }
+        self._syncs = (proxy.synced, names.serving, policy.synced)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -76,7 +76,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 async def remove_rules(launch: Launch) -> None:
     """Take what an agent put there out of the kernel; what can't be removed is logged."""
     try:
-        await remove_table(launch.settings.table)
+        for table in (launch.settings.table, launch.settings.policy_table):
+            await remove_table(table)
     except NetworkToolError as error:
         log.warning("rules stay in the kernel: %s", error)
 

@@ -31,6 +31,11 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"ktui-{self.engine}"
 
     @property
+    def policy_table(self) -> str:
+        """Its table of network policies."""
+        return f"{self.table}-policy"
+
+    @property
     def anchor(self) -> str:
         """The interface that keeps the bridge while no pod runs."""
         return f"ktui{self.engine}a"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from ktui.engine.network.proxy.ruleset import Ruleset
+from ktui.engine.network.ruleset import Ruleset
 from ktui.engine.network.services import Endpoint, ServicePort
 from ktui.engine.network.settings import NetworkSettings
 

@@ -1,0 +1,1 @@
+"""NetworkPolicy: who may talk to which pods."""
