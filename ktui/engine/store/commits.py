@@ -169,4 +169,4 @@ class JournalThread:
 def encode_batch(batch: Sequence[Staged], time: int, seal: Seal) -> bytes:
     """The batch as journal lines."""
     first = batch[0].change.revision if batch else 0
-    return b"".join([records.encode_change(staged.change, first, time, seal) for staged in batch])
+    return records.encode_changes([staged.change for staged in batch], first, time, seal)

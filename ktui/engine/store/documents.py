@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,30 +36,35 @@ def document_id(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
 
 
+def document_key(resource: str, identity: str) -> Key:
+    """The key of the object that TinyDB calls `identity`."""
+    namespace, _, name = identity.partition("/")
+    return Key(resource, namespace, name)
+
+
 class Documents:
-    """One table's content: entries by document id, and their keys in order, sorted when first asked for."""
+    """One table's content: entries by key, and the keys in order, sorted when first asked for."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[Key, Entry] = {}
         self._keys: list[Key] = []
         self._added: set[Key] = set()
         self._removed: set[Key] = set()
 
     def get(self, key: Key) -> Entry | None:
-        return self.entries.get(document_id(key.namespace, key.name))
+        return self.entries.get(key)
 
     def put(self, entry: Entry) -> None:
         key = entry.key
-        identity = document_id(key.namespace, key.name)
-        if identity not in self.entries:
+        if key not in self.entries:
             if key in self._removed:
                 self._removed.discard(key)
             else:
                 self._added.add(key)
-        self.entries[identity] = entry
+        self.entries[key] = entry
 
     def drop(self, key: Key) -> None:
-        if self.entries.pop(document_id(key.namespace, key.name), None) is None:
+        if self.entries.pop(key, None) is None:
             return
         if key in self._added:
             self._added.discard(key)
@@ -84,17 +90,18 @@ class Documents:
 class DocumentsView(Mapping[str, Mapping[str, Any]]):
     """A table as TinyDB reads it: documents decoded one by one as they are looked at."""
 
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, resource: str, entries: Mapping[Key, Entry]) -> None:
+        self._resource = resource
         self._entries = entries
 
     def __getitem__(self, identity: str) -> Object:
-        return _decode(self._entries[identity].data)
+        return _decode(self._entries[document_key(self._resource, identity)].data)
 
     def __contains__(self, identity: object) -> bool:
-        return identity in self._entries
+        return document_key(self._resource, str(identity)) in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return (document_id(key.namespace, key.name) for key in self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -103,50 +110,51 @@ class DocumentsView(Mapping[str, Mapping[str, Any]]):
 class Draft(MutableMapping[str, Any]):
     """A table as TinyDB's updaters change it: what they touched is kept apart until it is handed over."""
 
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, resource: str, entries: Mapping[Key, Entry]) -> None:
+        self._resource = resource
         self._entries = entries
-        self._touched: dict[str, Object | None] = {}
+        self._touched: dict[Key, Object | None] = {}
 
     def __getitem__(self, identity: str) -> Object:
-        if identity not in self._touched:
-            self._touched[identity] = _decode(self._entries[identity].data)
-        found = self._touched[identity]
+        key = document_key(self._resource, identity)
+        if key not in self._touched:
+            self._touched[key] = _decode(self._entries[key].data)
+        found = self._touched[key]
         if found is None:
             raise KeyError(identity)
         return found
 
     def __setitem__(self, identity: str, document: Object) -> None:
-        self._touched[identity] = document
+        self._touched[document_key(self._resource, identity)] = document
 
     def __delitem__(self, identity: str) -> None:
-        if identity not in self:
+        key = document_key(self._resource, identity)
+        if not self._holds(key):
             raise KeyError(identity)
-        self._touched[identity] = None
+        self._touched[key] = None
 
     def __contains__(self, identity: object) -> bool:
-        if identity in self._touched:
-            return self._touched[str(identity)] is not None
-        return identity in self._entries
+        return self._holds(document_key(self._resource, str(identity)))
 
     def __iter__(self) -> Iterator[str]:
-        yield from [identity for identity in self._entries if identity in self]
-        yield from [
-            identity for identity in self._touched if identity not in self._entries and identity in self
-        ]
+        known = [*self._entries, *(key for key in self._touched if key not in self._entries)]
+        yield from [document_id(key.namespace, key.name) for key in known if self._holds(key)]
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def mutations(self, resource: str) -> Iterator[Mutation]:
+    def mutations(self) -> Iterator[Mutation]:
         """The documents that are no longer what they were."""
-        for identity, document in self._touched.items():
-            namespace, _, name = identity.partition("/")
-            entry = self._entries.get(identity)
+        for key, document in self._touched.items():
+            entry = self._entries.get(key)
             if document is None:
                 if entry is not None:
-                    yield Mutation(entry.key, None)
+                    yield Mutation(key, None)
             elif entry is None or _decode(entry.data) != document:
-                yield Mutation(Key(resource, namespace, name), document)
+                yield Mutation(key, document)
+
+    def _holds(self, key: Key) -> bool:
+        return self._touched[key] is not None if key in self._touched else key in self._entries
 
 
 class DocumentStorage(Storage):
@@ -168,18 +176,20 @@ class DocumentStorage(Storage):
         return self._tables.values()
 
     def read(self) -> dict[str, Any]:
-        return {name: DocumentsView(table.entries) for name, table in self._tables.items() if table.entries}
+        return {
+            name: DocumentsView(name, table.entries) for name, table in self._tables.items() if table.entries
+        }
 
     def write(self, data: Mapping[str, Mapping[str, Any]]) -> None:
         """Make the whole content `data`, writing what differs (TinyDB does this to drop tables)."""
         mutations: list[Mutation] = []
         for resource in {*self._tables, *data}:
-            draft = Draft(self.documents(resource).entries)
+            draft = Draft(resource, self.documents(resource).entries)
             wanted = data.get(resource, {})
             for identity in [identity for identity in draft if identity not in wanted]:
                 del draft[identity]
             draft.update({identity: dict(wanted[identity]) for identity in wanted})
-            mutations.extend(draft.mutations(resource))
+            mutations.extend(draft.mutations())
         self.commit(mutations)
 
 
@@ -201,12 +211,12 @@ class ObjectTable(Table):
         return super().insert_multiple(identified)  # pyright: ignore[reportUnknownMemberType] - TinyDB's types have bare mappings
 
     def _read_table(self) -> DocumentsView:  # pyright: ignore[reportIncompatibleMethodOverride] - a view of what TinyDB wants as a dict
-        return DocumentsView(self.documents.entries)
+        return DocumentsView(self.name, self.documents.entries)
 
     def _update_table(self, updater: Callable[[Any], None]) -> None:
-        draft = Draft(self.documents.entries)
+        draft = Draft(self.name, self.documents.entries)
         updater(draft)
-        self._storage.commit(list(draft.mutations(self.name)))
+        self._storage.commit(list(draft.mutations()))
         self.clear_cache()
 
 
@@ -223,6 +233,12 @@ class ObjectDatabase(TinyDB):
             table = self.table(resource)  # pyright: ignore[reportUnknownMemberType] - TinyDB's types have bare mappings
         assert isinstance(table, ObjectTable)
         return table
+
+    @cached_property
+    def documents(self) -> Callable[[str], Documents]:
+        """What the table of a resource holds."""
+        assert isinstance(self._storage, DocumentStorage)
+        return self._storage.documents
 
     def contents(self) -> Iterable[Documents]:
         """Every table's content."""

@@ -42,8 +42,8 @@ class ResourceLog:
         self._changes.append(change)
         self.newest = change.revision
 
-    def forget_first(self) -> None:
-        self.lost = self._changes[self._start].revision
+    def forget_first(self, revision: int) -> None:
+        self.lost = revision
         self._start += 1
         if self._start > 64 and self._start * 2 > len(self._changes):
             del self._changes[: self._start]
@@ -83,11 +83,14 @@ class History:
             found = self._logs[resource] = ResourceLog()
         return found
 
-    def append(self, change: Change, time: float) -> None:
-        """Remember a change made at `time` (seconds since the epoch)."""
-        (self._logs.get(change.key.resource) or self.log(change.key.resource)).append(change)
-        self._order.append((time, change))
-        self._size += len(change.data)
+    def extend(self, changes: Sequence[Change], time: float) -> None:
+        """Remember changes made at `time` (seconds since the epoch)."""
+        for change in changes:
+            resource = change.key.resource
+            log = self._logs.get(resource) or self.log(resource)
+            log.append(change)
+            self._size += len(change.data)
+        self._order.extend([(time, change) for change in changes])
         while self._size > self._limits.size or len(self._order) > self._limits.changes:
             self._forget()
 
@@ -115,5 +118,5 @@ class History:
     def _forget(self) -> None:
         _, change = self._order.popleft()
         self._size -= len(change.data)
-        self._logs[change.key.resource].forget_first()
+        self._logs[change.key.resource].forget_first(change.revision)
         self.oldest = change.revision

@@ -12,7 +12,7 @@ from heapq import merge
 from itertools import islice
 
 from ktui.engine.store.base import Change, Entry, Key, Page
-from ktui.engine.store.documents import Documents, document_id
+from ktui.engine.store.documents import Documents
 from ktui.engine.store.snapshot import previous_entry
 
 
@@ -32,7 +32,7 @@ def page(
     entries = documents.entries
     if not since:
         stop = end if limit is None else min(end, start + limit)
-        listed = [entries[document_id(key.namespace, key.name)] for key in keys[start:stop]]
+        listed = [entries[key] for key in keys[start:stop]]
         return Page(listed, revision, end - stop)
 
     undone: dict[Key, Entry | None] = {}
@@ -46,10 +46,7 @@ def page(
     total -= sum(
         1 for key in came if start <= bisect_left(keys, key) < end and documents.get(key) is not None
     )
-    listed = [
-        undone.get(key) or entries[document_id(key.namespace, key.name)]
-        for key in islice(merge(stayed, went[first:last]), limit)
-    ]
+    listed = [undone.get(key) or entries[key] for key in islice(merge(stayed, went[first:last]), limit)]
     return Page(listed, revision, total - len(listed))
 
 

@@ -7,6 +7,7 @@ commit the record was written with: it tells a torn tail (never acknowledged) fr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from sys import intern
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -43,15 +44,19 @@ class Record(NamedTuple):
 
 def encode(record: Record) -> bytes:
     """Spell a record as a line, newline included."""
-    return _line(*record)
+    return b"".join(_line(*record))
 
 
-def encode_change(change: Change, batch: int, time: int, seal: Seal) -> bytes:
-    """Spell a change as a line of the group commit that began with revision `batch`."""
-    data = change.data
-    if change.key.resource in seal.resources:
-        data = seal.seal(change.key, change.revision, data)
-    return _line(change.revision, batch, time, change.type[0], *change.key, data)
+def encode_changes(changes: Iterable[Change], batch: int, time: int, seal: Seal) -> bytes:
+    """Spell changes as lines of the group commit that began with revision `batch`."""
+    parts: list[bytes] = []
+    for change in changes:
+        resource, namespace, name = change.key
+        data = change.data
+        if resource in seal.resources:
+            data = seal.seal(change.key, change.revision, data)
+        parts += _line(change.revision, batch, time, change.type[0], resource, namespace, name, data)
+    return b"".join(parts)
 
 
 def encode_state(entry: Entry, batch: int, time: int, seal: Seal) -> bytes:
@@ -59,18 +64,19 @@ def encode_state(entry: Entry, batch: int, time: int, seal: Seal) -> bytes:
     data = entry.data
     if entry.key.resource in seal.resources:
         data = seal.seal(entry.key, entry.revision, data)
-    return _line(entry.revision, batch, time, STATE, *entry.key, data)
+    return b"".join(_line(entry.revision, batch, time, STATE, *entry.key, data))
 
 
 def _line(
     revision: int, batch: int, time: int, op: str, resource: str, namespace: str, name: str, data: bytes
-) -> bytes:
+) -> tuple[bytes, bytes]:
+    """The line in two parts: so the data is copied here only once."""
     key = resource + namespace + name
     if "%" in key or not key.isprintable():
         resource, namespace, name = (part.translate(_ESCAPES) for part in (resource, namespace, name))
     head = f"{revision}\t{batch}\t{time}\t{op}\t{resource}\t{namespace}\t{name}\t".encode()
     body = b"%b%b\n" % (head, data)
-    return b"%08x\t%b" % (crc32(body), body)
+    return b"%08x\t" % crc32(body), body
 
 
 def decode(line: bytes) -> Record:

@@ -162,20 +162,20 @@ class Recovery:
                 path, line, offset, f"revision {record.revision} follows revision {self.revision}"
             )
         key = Key(record.resource, record.namespace, record.name)
-        table = self._database.objects(record.resource)
-        before = table.documents.get(key)
+        documents = self._database.documents(record.resource)
+        before = documents.get(key)
         if record.op == "D":
-            table.documents.drop(key)
+            documents.drop(key)
         else:
             self._put(record)
         kind = "DELETED" if record.op == "D" else "MODIFIED" if before else "ADDED"
         change = Change(kind, key, record.revision, record.data, before.data if before else None)
-        self._history.append(change, record.time / 1000)
+        self._history.extend((change,), record.time / 1000)
         self.revision = record.revision
 
     def _put(self, record: Record) -> None:
         key = Key(record.resource, record.namespace, record.name)
-        self._database.objects(record.resource).documents.put(Entry(key, record.revision, record.data))
+        self._database.documents(record.resource).put(Entry(key, record.revision, record.data))
 
     def _records(self, path: Path, *, continued_at: int | None) -> Iterator[tuple[int, int, int, Record]]:
         """Line number, where it starts and ends, and record of every good line; ends at the file's end or its torn tail."""

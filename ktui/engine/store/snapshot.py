@@ -108,7 +108,7 @@ def _lines(snapshot: Snapshot, seal: Seal) -> Iterator[bytes]:
     for seconds, change in snapshot.changes:
         if change.revision > revision:
             break
-        yield records.encode_change(change, revision, int(seconds * 1000), seal)
+        yield records.encode_changes((change,), revision, int(seconds * 1000), seal)
     yield records.encode(Record(revision, revision + 1, now, records.END, "snapshot", "", "", b""))
 
 

@@ -26,7 +26,7 @@ from ktui.engine.store.base import (
 )
 from ktui.engine.store.commits import Committed, Flight, JournalThread, Staged
 from ktui.engine.store.compaction import Compactor
-from ktui.engine.store.documents import Mutation, ObjectDatabase, ObjectTable
+from ktui.engine.store.documents import Documents, Mutation, ObjectDatabase
 from ktui.engine.store.files import Files
 from ktui.engine.store.history import History, HistoryLimits
 from ktui.engine.store.journal import Journal
@@ -43,7 +43,7 @@ COMPACT_AT = 64 << 20
 """How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_into = msgspec.json.Encoder().encode_into
 
 LARGEST = 500
 """How many writes a batch has at most: staging and showing it must not hold up the loop."""
@@ -59,6 +59,7 @@ class JournaledStore(Store):
         self._revision = self._assigned = self._launched = FIRST_REVISION
         self._staged: dict[Key, Staged] = {}
         self._gathered: list[Staged] = []
+        self._buffer = bytearray()
         self._flight: Flight | None = None
         self._rotate = False
         self._rotation: Flight | None = None
@@ -116,7 +117,7 @@ class JournaledStore(Store):
         return self._history.log(resource).newest
 
     def get(self, key: Key, *, revision: int | None = None) -> Entry | None:
-        current = self.database.objects(key.resource).documents.get(key)
+        current = self.database.documents(key.resource).get(key)
         if revision is None or (current is not None and current.revision <= revision <= self._revision):
             return current
         self._check_history(revision)
@@ -134,7 +135,7 @@ class JournaledStore(Store):
         after: Key | None = None,
         revision: int | None = None,
     ) -> Page:
-        documents = self.database.objects(resource).documents
+        documents = self.database.documents(resource)
         since: Sequence[Change] = ()
         if revision is not None:
             self._check_history(revision)
@@ -225,7 +226,7 @@ class JournaledStore(Store):
         """What the next write of `key` builds on, and whether that is durable already."""
         staged = self._staged.get(key)
         if staged is None:
-            return self.database.objects(key.resource).documents.get(key), True
+            return self.database.documents(key.resource).get(key), True
         return staged.latest, False
 
     def _durable(
@@ -253,8 +254,12 @@ class JournaledStore(Store):
     ) -> Staged:
         self._check_open()
         revision = self._assigned + 1
-        metadata: Object = {**(obj.get("metadata") or {}), "resourceVersion": str(revision)}
-        data = _encode({**obj, "metadata": metadata})
+        metadata: Object = obj.get("metadata") or {}
+        stamped = obj.copy()
+        stamped["metadata"] = metadata = metadata.copy()
+        metadata["resourceVersion"] = str(revision)
+        _encode_into(stamped, self._buffer)  # which is large enough already: `encode` grows one each time
+        data = bytes(self._buffer)
         self._assigned = revision
         kind = "DELETED" if deleted else "MODIFIED" if current else "ADDED"
         change = Change(kind, key, revision, data, current.data if current else None)
@@ -342,24 +347,25 @@ class JournaledStore(Store):
         self._launch()
 
     def _show(self, batch: Sequence[Staged], time: int) -> None:
-        seconds = time / 1000
-        tables: dict[str, ObjectTable] = {}
+        tables: dict[str, Documents] = {}
         for staged in batch:
             change = staged.change
             key = change.key
             table = tables.get(key.resource)
             if table is None:
-                table = tables[key.resource] = self.database.objects(key.resource)
-                table.clear_cache()
+                table = tables[key.resource] = self.database.documents(key.resource)
+                self.database.objects(key.resource).clear_cache()
             if change.type == "DELETED":
-                table.documents.drop(key)
+                table.drop(key)
             else:
-                table.documents.put(staged.entry)
-            self._history.append(change, seconds)
-            self._revision = change.revision
+                table.put(staged.entry)
             if self._staged.get(key) is staged:
                 del self._staged[key]
+        seconds = time / 1000
+        self._history.extend([staged.change for staged in batch], seconds)
         self._history.expire(seconds)
+        if batch:
+            self._revision = batch[-1].change.revision
         for staged in batch:
             if staged.waiter is not None and not staged.waiter.done():
                 staged.waiter.set_result(staged.entry)
