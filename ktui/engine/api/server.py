@@ -7,7 +7,7 @@ In: a `Request` (who), a resource, names, a body as plain data. Out: objects as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -169,6 +169,15 @@ class ApiServer:
     def resources(self) -> Sequence[Resource]:
         """Discovery: every kind served."""
         return [served(declaration) for declaration in self.registry]
+
+    def stored(self) -> Mapping[str, int]:
+        """How many objects of each kind there are."""
+        counts: dict[str, int] = {}
+        for declaration in self.registry:
+            page = self._store.list(declaration.resource.key, limit=1)
+            if declaration.resource.key not in counts and (page.entries or declaration.custom is None):
+                counts[declaration.resource.key] = len(page.entries) + page.remaining
+        return counts
 
     # Reading
 

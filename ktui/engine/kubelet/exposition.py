@@ -5,45 +5,11 @@ Names and labels are those of Kubernetes' own kubelet, so that dashboards and ad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ktui.engine.kubelet.readings import MachineReading, PodReading
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric with its samples: labels and a value, and when it was measured (ms) if that is told."""
-
-    name: str
-    type: str
-    help: str
-    samples: Sequence[tuple[Mapping[str, str], float | int, int | None]] = field(
-        default_factory=tuple[tuple[Mapping[str, str], float | int, int | None], ...]
-    )
-
-
-def exposed(families: Iterable[Family]) -> bytes:
-    """The text format; metrics without samples are left out."""
-    lines: list[str] = []
-    for family in families:
-        if not family.samples:
-            continue
-        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.type}"]
-        for labels, value, when in family.samples:
-            inside = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-            stamp = "" if when is None else f" {when}"
-            lines.append(
-                f"{family.name}{{{inside}}} {value}{stamp}" if inside else f"{family.name} {value}{stamp}"
-            )
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+from ktui.kube.prometheus import Family
 
 
 def resource_metrics(machine: MachineReading, now_ms: int, readings: Sequence[PodReading]) -> list[Family]:

@@ -19,10 +19,7 @@ from ktui.client.base import LogOptions
 from ktui.client.node import NodePage
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.exposition import (
-    CONTENT_TYPE,
-    Family,
     container_metrics,
-    exposed,
     kubelet_metrics,
     resource_metrics,
 )
@@ -32,6 +29,7 @@ from ktui.engine.kubelet.runtime.base import ContainerState, Runtime, RuntimeCal
 from ktui.engine.kubelet.summary import summary
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError, bad_request, internal, status
+from ktui.kube.prometheus import CONTENT_TYPE, Family, exposed
 from ktui.kube.resource import Object
 
 _JSON = "application/json"

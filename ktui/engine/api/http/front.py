@@ -1,7 +1,8 @@
 """The API over HTTP: one application on a unix socket for the owner, and on TLS for everyone else.
 
 A request passes from failures to `Status` through authentication to the handlers of resources or of the
-server's own paths; authorization is the server's.
+server's own paths; authorization is the server's. Around it all requests are counted, and before the handlers
+each waits for its turn.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
 from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.identity import authentication
 from ktui.engine.api.http.issuer import IssuerHandlers
+from ktui.engine.api.http.limits import FlowControl, Limits
+from ktui.engine.api.http.metrics import Figures, MetricsHandlers
 from ktui.engine.api.http.openapi import OpenApiHandlers
 from ktui.engine.api.http.resources import ResourceHandlers
+from ktui.engine.api.http.traffic import Traffic
 from ktui.engine.api.server import ApiServer
 
 _SHUTDOWN_SECONDS = 0.5
@@ -29,6 +33,8 @@ _SHUTDOWN_SECONDS = 0.5
 _LONGEST_LINE_BYTES = 64 * 1024
 """A request line with the longest selector, and the longest header."""
 _MOST_HEADERS = 128
+_IDLE_SECONDS = 90.0
+"""A connection that has not brought a whole head of a request for so long is closed, however it dribbles."""
 _BACKLOG = 1024
 
 
@@ -36,19 +42,29 @@ class HttpFront:
     """Serves one `ApiServer`."""
 
     def __init__(
-        self, server: ApiServer, tokens: Sequence[TokenAuthenticator] = (), audit: AuditLog | None = None
+        self,
+        server: ApiServer,
+        tokens: Sequence[TokenAuthenticator] = (),
+        audit: AuditLog | None = None,
+        *,
+        limits: Limits | None = None,
+        figures: Sequence[Figures] = (),
     ) -> None:
+        traffic, flows = Traffic(server.registry), FlowControl(limits or Limits())
         app = web.Application(
             client_max_size=MAX_BODY_BYTES,
             middlewares=[
+                traffic.count,
                 *([audit.record] if audit else []),
                 failures_as_status,
                 authentication(tokens, lambda: server.authorizer),
+                flows.admit,
             ],
         )
         resources = ResourceHandlers(server)
         app.router.add_routes([*AboutHandlers(server).routes(), *IssuerHandlers(server).routes()])
         app.router.add_routes(OpenApiHandlers(server).routes())
+        app.router.add_routes(MetricsHandlers(server, traffic, flows, figures).routes())
         app.router.add_route("*", "/{path:.*}", resources.handle)
         self._runner = web.AppRunner(
             app,
@@ -58,6 +74,7 @@ class HttpFront:
             max_line_size=_LONGEST_LINE_BYTES,
             max_field_size=_LONGEST_LINE_BYTES,
             max_headers=_MOST_HEADERS,
+            keepalive_timeout=_IDLE_SECONDS,
         )
 
     async def listen(self, path: Path) -> None:
