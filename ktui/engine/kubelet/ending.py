@@ -40,6 +40,8 @@ class PodEnding:
         self.ended = False
         """The containers are done and none is to run again."""
         self.finished = False
+        self.most_grace: int | None = None
+        """Seconds the containers get at the most: the node can't wait for an evicted pod."""
         self._context = context
         self._wake = wake
         self._halt = halt
@@ -87,7 +89,12 @@ class PodEnding:
             # A second deletion with a shorter grace period shortens the stop that is under way.
             await self.cancel()
         self._grace = grace
-        forced = self.removed or (pods.is_deleting(pod) and pods.meta(pod).deletionGracePeriodSeconds == 0)
+        is_evicted = self.most_grace is not None
+        forced = (
+            self.removed
+            or is_evicted
+            or (pods.is_deleting(pod) and pods.meta(pod).deletionGracePeriodSeconds == 0)
+        )
         self._task = asyncio.create_task(self._stop_pod(pod, grace, forced), name=f"stop {pods.key(pod)}")
         self._task.add_done_callback(self._stop_done)
 
@@ -97,7 +104,8 @@ class PodEnding:
                 return FORCED_GRACE_SECONDS
             # Known only from its labels: it was left behind while no kubelet ran.
             return max((labels.grace_period(r.labels) for r in runtime.running()), default=0)
-        return pods.grace_seconds(pod)
+        grace = pods.grace_seconds(pod)
+        return grace if self.most_grace is None else min(grace, self.most_grace)
 
     async def _stop_pod(self, pod: Pod, grace: int, forced: bool) -> None:
         context = self._context

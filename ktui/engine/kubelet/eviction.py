@@ -51,6 +51,12 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+def pod_disk_bytes(pod_dir: Path) -> int:
+    """What a pod's volumes on the node's disk take up; blocks on the disk."""
+    volumes = pod_dir / "volumes" / _EMPTY_DIR
+    return folder_bytes(volumes) if volumes.is_dir() else 0
+
+
 class StorageEviction:
     """Looks every ten seconds; does nothing where no pod has a limit."""
 

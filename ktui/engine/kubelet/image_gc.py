@@ -74,8 +74,8 @@ class ImageGarbageCollector:
             except RuntimeCallError as error:
                 log.warning("image garbage collection: %s", error)
 
-    async def collect(self) -> list[ImageRecord]:
-        """One round; the images that were removed."""
+    async def collect(self, *, everything: bool = False) -> list[ImageRecord]:
+        """One round; the images that were removed: as many as it takes, or `everything` that is unused."""
         images = await self._runtime.images()
         in_use = {
             name
@@ -92,9 +92,12 @@ class ImageGarbageCollector:
             del self._ledger.used[gone]
         await asyncio.to_thread(self._ledger.save)
         used, capacity = await self._runtime.filesystem_usage()
-        if not capacity or used * 100 < capacity * HIGH_PERCENT:
+        if everything:
+            to_free = sum(image.size_bytes for image in images)
+        elif not capacity or used * 100 < capacity * HIGH_PERCENT:
             return []
-        to_free = used - capacity * LOW_PERCENT // 100
+        else:
+            to_free = used - capacity * LOW_PERCENT // 100
         candidates = [
             image
             for image in images
@@ -103,7 +106,11 @@ class ImageGarbageCollector:
             and not _is_used(image, in_use)
             and now - self._ledger.used[image.id] >= MINIMUM_AGE
         ]
-        return await self._remove(sorted(candidates, key=lambda i: self._ledger.used[i.id]), to_free)
+        removed = await self._remove(sorted(candidates, key=lambda i: self._ledger.used[i.id]), to_free)
+        missing = to_free - sum(image.size_bytes for image in removed)
+        if missing > 0 and not everything:
+            log.warning("image garbage collection: %d bytes more would have to be freed", missing)
+        return removed
 
     async def _remove(self, candidates: list[ImageRecord], to_free: int) -> list[ImageRecord]:
         removed: list[ImageRecord] = []
@@ -118,8 +125,6 @@ class ImageGarbageCollector:
             to_free -= image.size_bytes
             del self._ledger.used[image.id]
             removed.append(image)
-        if to_free > 0:
-            log.warning("image garbage collection: %d bytes more would have to be freed", to_free)
         return removed
 
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -29,9 +30,11 @@ from ktui.engine.kubelet.context import KubeletContext
 from ktui.engine.kubelet.eviction import StorageEviction
 from ktui.engine.kubelet.image_gc import ImageGarbageCollector, PulledImages
 from ktui.engine.kubelet.images import ImagePuller
+from ktui.engine.kubelet.node_eviction import NodeEviction
 from ktui.engine.kubelet.node_registration import NodeRegistration
 from ktui.engine.kubelet.observed import Waiting
 from ktui.engine.kubelet.pod_worker import PodWorker
+from ktui.engine.kubelet.pressure import Pressure, refusal
 from ktui.engine.kubelet.recording import Recorder
 from ktui.engine.kubelet.references import ReferenceReader
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeCallError, RuntimeInfo
@@ -71,9 +74,11 @@ class Kubelet:
         service_variables: Callable[[Pod], Mapping[str, str]] | None = None,
         volume_plugins: Sequence[VolumePlugin] | None = None,
         max_pods: int | None = None,
+        read: Callable[[Path], machine.Machine] = machine.read_machine,
     ) -> None:
         clock = clock or RealClock()
-        found = machine.read_machine(data_dir)
+        look = partial(read, data_dir)
+        found = look()
         identity = node_object.NodeIdentity(
             name=node_name,
             addresses=[runtime.host_ip],
@@ -106,7 +111,10 @@ class Kubelet:
             configuration=node_object.configuration(identity, cluster_dns),
         )
         """Answers the API server about this node's pods."""
-        self._registration = NodeRegistration(client, runtime, info, identity, data_dir, clock, recorder)
+        self._pressure = Pressure(clock)
+        self._registration = NodeRegistration(
+            client, runtime, info, identity, look, self._pressure, clock, recorder
+        )
         self.context = KubeletContext(
             client=client,
             runtime=runtime,
@@ -129,8 +137,17 @@ class Kubelet:
             service_variables=service_variables or (lambda pod: {}),
             admit=self._admit,
         )
-        self._eviction = StorageEviction(
-            lambda: list(self.workers.values()), self.context.volumes.pod_dir, clock
+        self._eviction = StorageEviction(self._employed, self.context.volumes.pod_dir, clock)
+        self._node_eviction = NodeEviction(
+            runtime,
+            self._employed,
+            self.context.volumes.pod_dir,
+            look,
+            self._pressure,
+            clock,
+            pressed=self._registration.pressure_changed,
+            free_disk=lambda: self._image_gc.collect(everything=True),
+            tell=self._registration.event,
         )
 
     async def run(self) -> None:
@@ -146,6 +163,7 @@ class Kubelet:
                 group.create_task(self._registration.run(), name="node heartbeat")
                 group.create_task(self._image_gc.run(), name="image garbage collection")
                 group.create_task(self._eviction.run(), name="eviction")
+                group.create_task(self._node_eviction.run(), name="node eviction")
                 await self._watch_runtime()
             finally:
                 self._group = None
@@ -189,10 +207,15 @@ class Kubelet:
         self._pulled_images.pulled(image_id)
         self._registration.images_changed()
 
+    def _employed(self) -> list[PodWorker]:
+        return list(self.workers.values())
+
     def _known_pods(self) -> list[Pod]:
         return [worker.pod for worker in self.workers.values()]
 
     def _admit(self, pod: Pod) -> Waiting | None:
+        if refused := refusal(pod, self._pressure.conditions):
+            return refused
         node = self._nodes.get(ObjectKey("", self._node_name))
         labels = self._registration.labels if node is None else labels_of_node(node)
         others = [

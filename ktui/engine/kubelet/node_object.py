@@ -9,6 +9,7 @@ from typing import Any
 
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.machine import Machine
+from ktui.engine.kubelet.pressure import DISK_RESERVE, MEMORY_RESERVE, PIDS_RESERVE
 from ktui.engine.kubelet.runtime.base import ImageRecord, RuntimeInfo
 from ktui.kube import version
 from ktui.kube.clock import rfc3339
@@ -17,11 +18,6 @@ from ktui.kube.resource import Object
 KUBELET_VERSION = version.GIT_VERSION
 MAX_PODS = 110
 MAX_IMAGES = 50
-MEMORY_RESERVE = 100 * 1024 * 1024
-"""The kubelet's `memory.available<100Mi`: what pods may not have, and under which there is pressure."""
-DISK_RESERVE = 0.05
-"""Kubernetes' 10 % is meant for servers; a person's disk is often fuller and still fine."""
-PIDS_RESERVE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +75,7 @@ def configuration(identity: NodeIdentity, dns: ClusterDNS | None) -> Object:
             "nodefs.available": f"{DISK_RESERVE:.0%}",
             "pid.available": f"{PIDS_RESERVE:.0%}",
         },
+        "evictionPressureTransitionPeriod": "5m0s",
     }
     if dns is not None:
         found |= {"clusterDNS": list(dns.servers), "clusterDomain": dns.domain}
@@ -102,13 +99,14 @@ def new_node(identity: NodeIdentity, machine: Machine) -> Object:
 def node_status(
     identity: NodeIdentity,
     machine: Machine,
+    pressed: Mapping[str, bool],
     info: RuntimeInfo,
     images: Sequence[ImageRecord],
     runtime_error: str,
     before: Object,
     now: datetime,
 ) -> Object:
-    """The status fields the kubelet owns; `before` is the status the API has."""
+    """The status fields the kubelet owns; `pressed` by condition type, `before` is the status the API has."""
     return {
         "capacity": capacity(identity, machine),
         "allocatable": allocatable(identity, machine),
@@ -116,7 +114,7 @@ def node_status(
             *({"type": "InternalIP", "address": address} for address in identity.addresses),
             {"type": "Hostname", "address": identity.name},
         ],
-        "conditions": _conditions(machine, runtime_error, before.get("conditions") or [], now),
+        "conditions": _conditions(pressed, runtime_error, before.get("conditions") or [], now),
         "nodeInfo": {
             "architecture": machine.architecture,
             "bootID": machine.boot_id,
@@ -138,15 +136,6 @@ def node_status(
     }
 
 
-def pressures(machine: Machine) -> dict[str, bool]:
-    """Which resource of the node runs out, by condition type."""
-    return {
-        "MemoryPressure": machine.memory_available < MEMORY_RESERVE,
-        "DiskPressure": machine.disk_available < machine.disk * DISK_RESERVE,
-        "PIDPressure": machine.pids_max - machine.pids_used < machine.pids_max * PIDS_RESERVE,
-    }
-
-
 _PRESSURE_WORDS = {
     "MemoryPressure": (
         ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -163,9 +152,11 @@ _PRESSURE_WORDS = {
 }
 
 
-def _conditions(machine: Machine, runtime_error: str, before: list[Any], now: datetime) -> list[Object]:
+def _conditions(
+    pressures: Mapping[str, bool], runtime_error: str, before: list[Any], now: datetime
+) -> list[Object]:
     found: list[Object] = []
-    for kind, pressed in pressures(machine).items():
+    for kind, pressed in pressures.items():
         reason, message = _PRESSURE_WORDS[kind][pressed]
         found.append(
             {"type": kind, "status": "True" if pressed else "False", "reason": reason, "message": message}

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ktui.client.base import Client, PatchType, WriteOptions
-from ktui.engine.kubelet.machine import Machine, read_machine
+from ktui.engine.kubelet.machine import Machine
 from ktui.engine.kubelet.node_object import (
     NodeIdentity,
     differs,
     new_node,
     node_labels,
     node_status,
-    pressures,
 )
+from ktui.engine.kubelet.pressure import Pressure
 from ktui.engine.kubelet.recording import EventKind, Recorder
 from ktui.engine.kubelet.runtime.base import ImageRecord, Runtime, RuntimeCallError, RuntimeInfo
 from ktui.kube.clock import Clock, rfc3339_micro
@@ -47,7 +46,8 @@ class NodeRegistration:
         runtime: Runtime,
         info: RuntimeInfo,
         identity: NodeIdentity,
-        data_dir: Path,
+        read: Callable[[], Machine],
+        pressure: Pressure,
         clock: Clock,
         recorder: Recorder | None,
     ) -> None:
@@ -55,7 +55,8 @@ class NodeRegistration:
         self._runtime = runtime
         self._info = info
         self._identity = identity
-        self._data_dir = data_dir
+        self._read = read
+        self._pressure = pressure
         self._clock = clock
         self._recorder = recorder
         self._changed = asyncio.Event()
@@ -77,13 +78,17 @@ class NodeRegistration:
             self._runtime_error = error
             self._changed.set()
 
+    def pressure_changed(self) -> None:
+        """Tell at once that the node came under pressure, or is free of it."""
+        self._changed.set()
+
     def images_changed(self) -> None:
         """An image came: the next heartbeat lists them anew."""
         self._images_stale = True
 
     async def register(self) -> None:
         """Make sure that the Node and its Lease exist and are fresh. Raises StatusError."""
-        machine = await asyncio.to_thread(read_machine, self._data_dir)
+        machine = await asyncio.to_thread(self._read)
         try:
             node = await self._client.create(NODES, self._new_node(machine), options=_OPTIONS)
         except StatusError as error:
@@ -100,7 +105,14 @@ class NodeRegistration:
     def _new_node(self, machine: Machine) -> Object:
         """With its status: a scheduler that sees the Node at once must not find it without room."""
         status = node_status(
-            self._identity, machine, self._info, self._images, self._runtime_error, {}, self._clock.now()
+            self._identity,
+            machine,
+            self._pressure.observe(machine),
+            self._info,
+            self._images,
+            self._runtime_error,
+            {},
+            self._clock.now(),
         )
         return {**new_node(self._identity, machine), "status": status}
 
@@ -144,14 +156,16 @@ class NodeRegistration:
 
     async def write_status(self, *, force: bool = False) -> None:
         """Write the Node's status if it changed, or if it was not written for long."""
-        machine = await asyncio.to_thread(read_machine, self._data_dir)
+        machine = await asyncio.to_thread(self._read)
         overdue = self._clock.monotonic() - self._written_at >= STATUS_SECONDS
         if force or overdue or self._images_stale:
             await self._list_images()
         before: Object = self._node.get("status") or {}
+        pressed = self._pressure.observe(machine)
         after = node_status(
             self._identity,
             machine,
+            pressed,
             self._info,
             self._images,
             self._runtime_error,
@@ -160,7 +174,7 @@ class NodeRegistration:
         )
         if not (force or overdue or differs(before, after)):
             return
-        self._tell_pressure(before, pressures(machine))
+        self._tell_pressure(before, pressed)
         patch: Object = {"status": _with_replaced_addresses(after)}
         try:
             self._node = await self._client.patch(

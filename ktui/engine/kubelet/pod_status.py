@@ -32,6 +32,7 @@ from ktui.engine.kubelet.phase import (
     pod_phase,
     ready_condition,
 )
+from ktui.engine.kubelet.pressure import EVICTED
 from ktui.engine.kubelet.resources import qos_class
 from ktui.engine.kubelet.runtime.base import ContainerState
 from ktui.kube.clock import whole_second
@@ -201,7 +202,6 @@ def _conditions(
     return result
 
 
-EVICTED = "Evicted"
 OWNED_CONDITIONS = frozenset(
     ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 )

@@ -22,7 +22,8 @@ from ktui.engine.kubelet.context import KubeletContext
 from ktui.engine.kubelet.crash_loop import CrashLoop
 from ktui.engine.kubelet.ending import PodEnding
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
-from ktui.engine.kubelet.pod_status import EVICTED, OWNED_CONDITIONS, StatusInputs, build_status
+from ktui.engine.kubelet.pod_status import OWNED_CONDITIONS, StatusInputs, build_status
+from ktui.engine.kubelet.pressure import EVICTED
 from ktui.engine.kubelet.probes.prober import PodProber
 from ktui.engine.kubelet.resizing import Resizer
 from ktui.engine.kubelet.runtime.base import (
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _TOKEN_RETRY_SECONDS = 10.0
+EVICTION_GRACE_SECONDS = 1
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -108,9 +110,15 @@ class PodWorker:
         self._ending.removed = True
         self.wake()
 
+    @property
+    def is_active(self) -> bool:
+        """It runs or is about to, and nothing ends it yet."""
+        return not self._is_stopping()
+
     def evict(self, message: str) -> None:
-        """The pod uses more than it may: end it as failed."""
+        """The pod uses more than it may, or more than the node has: end it as failed, without ado."""
         if not self._is_stopping():
+            self._ending.most_grace = EVICTION_GRACE_SECONDS
             self.failure = Waiting(EVICTED, message)
             self._context.events(self.pod).warning(EVICTED, message)
             self.wake()

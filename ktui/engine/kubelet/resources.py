@@ -20,7 +20,8 @@ _PERIOD = 100_000
 _MIN_QUOTA = 1000
 _GUARANTEED_SCORE = -997
 _BEST_EFFORT_SCORE = 1000
-_NODE_CRITICAL_PRIORITY = 2_000_000_000
+CRITICAL_PRIORITY = 2_000_000_000
+"""From here on the node needs the pod: system-cluster-critical and system-node-critical."""
 _QOS_RESOURCES = ("cpu", "memory")
 
 
@@ -71,7 +72,7 @@ def _shares(millis: int) -> int:
 
 def oom_score_adjust(pod: Pod, container: Container, node_memory: int) -> int:
     """Who the kernel kills first when the node runs out of memory."""
-    if (pods.spec(pod).priority or 0) >= _NODE_CRITICAL_PRIORITY:
+    if (pods.spec(pod).priority or 0) >= CRITICAL_PRIORITY:
         return _GUARANTEED_SCORE
     quality = qos_class(pod)
     if quality == "Guaranteed":

@@ -71,6 +71,8 @@ class SimRuntime:
         """(method, pod, container or image name) in the order they came."""
         self.closed_ports: set[int] = set()
         """Ports that refuse `dial`."""
+        self.memory: dict[str, int] = {}
+        """Bytes that containers use, by container name; others use what is made up for them."""
         self._log_dir = data_dir / "sim-logs"
         self._host_ip = host_ip
         self._pod_cidr = pod_cidr
@@ -325,10 +327,10 @@ class SimRuntime:
         return await answering_port()
 
     async def stats(self) -> Sequence[ContainerStats]:
-        """Steady, made-up figures for each running container."""
+        """Steady figures for each running container."""
         now = self._clock.now()
         return [
-            made_up_stats(container, self._uid(container), now)
+            made_up_stats(container, self._uid(container), now, self.memory.get(container.spec.name))
             for container in self._containers.values()
             if container.record.state is ContainerState.RUNNING
         ]

@@ -50,14 +50,17 @@ class SimSandbox:
     containers: dict[str, SimContainer] = field(default_factory=dict[str, SimContainer])
 
 
-def made_up_stats(container: SimContainer, uid: str, now: datetime) -> ContainerStats:
-    """Steady figures that differ from container to container."""
+def made_up_stats(
+    container: SimContainer, uid: str, now: datetime, memory: int | None = None
+) -> ContainerStats:
+    """Steady figures that differ from container to container; `memory` where it is given."""
     seed = int(container.record.id[:8], 16)
     started = container.record.started_at
     assert started is not None
     elapsed = max(0.0, (now - started).total_seconds())
     millicores = 1 + seed % 50
-    memory = (4 + seed % 60) * 1024 * 1024
+    if memory is None:
+        memory = (4 + seed % 60) * 1024 * 1024
     return ContainerStats(
         container_id=container.record.id,
         pod_uid=uid,
