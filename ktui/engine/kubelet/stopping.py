@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from lightkube.models.core_v1 import Container, Pod
@@ -24,14 +24,20 @@ from ktui.kube.clock import Clock
 log = logging.getLogger(__name__)
 
 MINIMUM_GRACE_SECONDS = 2
+_LEAVING_SECONDS = 1.0
+"""Most that a pod waits until nobody sends it new connections."""
+
+Leave = Callable[[str], Coroutine[Any, Any, None]]
+"""Returns once Services send no new connection to an address."""
 
 
 class Stopper:
     """Stops containers and pods of a node."""
 
-    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, clock: Clock, leave: Leave | None = None) -> None:
         self._runtime = runtime
         self._clock = clock
+        self._leave = leave
 
     async def stop_container(
         self,
@@ -89,13 +95,18 @@ class Stopper:
         connect: Connect | None,
         override: bool = False,
     ) -> None:
-        """Stop all of `records`, containers of `pod`; sidecars last and in reverse order."""
+        """Stop all of `records`, containers of `pod`; sidecars last and in reverse order.
+
+        Containers are signalled once Services have let go of the pod, so that nobody is sent to one that ends.
+        """
         sidecars = [c.name for c in pods.init_containers(pod) if pods.is_sidecar(c)]
         stopped = {record.id: asyncio.Event() for record in records}
+        left = asyncio.Event()
+        leaving = asyncio.create_task(self._leave_services(pod, left, is_forced=override))
 
         def waits_for(record: ContainerRecord) -> list[asyncio.Event]:
             if record.name not in sidecars:
-                return []
+                return [left]
             rank = sidecars.index(record.name)
             return [
                 stopped[other.id]
@@ -104,9 +115,8 @@ class Stopper:
             ]
 
         async def stop(record: ContainerRecord) -> None:
-            before = waits_for(record)
-            turn = asyncio.Event() if before else None
-            waiter = asyncio.create_task(_all_set(before, turn)) if turn is not None else None
+            turn = asyncio.Event()
+            waiter = asyncio.create_task(_all_set(waits_for(record), turn))
             try:
                 await self.stop_container(
                     pod,
@@ -120,13 +130,21 @@ class Stopper:
                 )
             finally:
                 stopped[record.id].set()
-                if waiter is not None:
-                    waiter.cancel()
+                waiter.cancel()
 
-        results = await asyncio.gather(*(stop(record) for record in records), return_exceptions=True)
+        try:
+            results = await asyncio.gather(*(stop(record) for record in records), return_exceptions=True)
+        finally:
+            leaving.cancel()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _leave_services(self, pod: Pod, left: asyncio.Event, *, is_forced: bool) -> None:
+        address = pods.status(pod).podIP
+        if self._leave is not None and address and not is_forced and not pods.spec(pod).hostNetwork:
+            await self._within(self._leave(address), _LEAVING_SECONDS)
+        left.set()
 
     async def _within(self, work: Coroutine[Any, Any, Any], seconds: float) -> None:
         """Await `work` for at most `seconds` of the injected clock."""

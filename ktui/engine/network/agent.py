@@ -34,7 +34,7 @@ class NetworkAgent:
         self._clock = clock or RealClock()
         self._informers = Informers(client, self._clock)
         view = ServiceView(self._informers)
-        proxy = ServiceProxy(view, settings, self._clock)
+        proxy = self._proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
         policy = PolicyPart(self._informers, settings, self._clock)
         self._runs: dict[str, Callable[[], Awaitable[None]]] = {
@@ -43,6 +43,10 @@ class NetworkAgent:
             "network policy": policy.run,
         }
         self._syncs = (proxy.synced, names.serving, policy.synced)
+
+    async def without(self, address: str) -> None:
+        """Return once no new connection is sent to a pod that leaves."""
+        await self._proxy.without(address)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ktui.engine.network.nft import NetworkToolError, remove_table
-from ktui.engine.network.process import SETTINGS, Launch, read_launch, running_agent
+from ktui.engine.network.process import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.proxy.links import remove_links
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,21 @@ class AgentKeeper:
         self._launch = launch
         self.ready = asyncio.Event()
         """Set once an agent serves."""
+        self._asks: asyncio.StreamWriter | None = None
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    async def without(self, address: str) -> None:
+        """Return once Services send no new connection to a pod that leaves; at once when no agent serves."""
+        if not self.ready.is_set() or self._asks is None:
+            return
+        future = self._waiting.get(address)
+        if future is None:
+            future = self._waiting[address] = asyncio.get_running_loop().create_future()
+            self._asks.write(f"{address}\n".encode())
+        await asyncio.shield(future)
 
     async def run(self) -> None:
-        """Start an agent and return when it ends by itself, which is a failure."""
+        """Start an agent; raises NetworkToolError when it ends by itself."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / SETTINGS).write_bytes(msgspec.json.encode(self._launch))
         process = await asyncio.create_subprocess_exec(
@@ -43,7 +55,7 @@ class AgentKeeper:
             "-m",
             "ktui.engine.network.process",
             str(self._folder),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -51,16 +63,27 @@ class AgentKeeper:
         assert process.stdout is not None and process.stderr is not None
         said = asyncio.create_task(process.stderr.read())
         try:
-            if await process.stdout.readline():
-                self.ready.set()
+            self._asks = process.stdin
+            while line := await process.stdout.readline():
+                self._hear(line.decode().strip())
             await process.wait()
             error = (await said).decode(errors="replace").strip().splitlines()
             raise NetworkToolError(f"the network agent ended: {error[-1] if error else process.returncode}")
         finally:
+            self.ready.clear()
+            self._asks = None
+            for address in list(self._waiting):
+                self._hear(address)
             said.cancel()
             if process.returncode is None:
                 await _end(process)
                 await remove_rules(self._launch)
+
+    def _hear(self, line: str) -> None:
+        if line == READY:
+            self.ready.set()
+        elif (future := self._waiting.pop(line, None)) and not future.done():
+            future.set_result(None)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -22,6 +22,8 @@ from ktui.engine.network.agent import NetworkAgent
 from ktui.engine.network.settings import NetworkSettings
 
 SETTINGS = "settings.json"
+READY = "ready"
+"""What the agent says on its standard output once it serves."""
 _PID = "agent.pid"
 _ORPHAN_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
@@ -64,6 +66,7 @@ async def _serve(folder: Path, launch: Launch) -> None:
         asyncio.create_task(agent.run(), name="agent"),
         asyncio.create_task(_take_over(agent, folder), name="take over"),
         asyncio.create_task(_watch_engine(Path(launch.socket), ended), name="engine"),
+        asyncio.create_task(_answer(agent), name="questions"),
     ]
     try:
         await ended.wait()
@@ -83,7 +86,23 @@ async def _take_over(agent: NetworkAgent, folder: Path) -> None:
     if before and before != os.getpid():
         with suppress(ProcessLookupError):
             os.kill(before, signal.SIGTERM)
-    print("ready", flush=True)  # noqa: T201 - what the engine waits for
+    print(READY, flush=True)  # noqa: T201 - what the engine waits for
+
+
+async def _answer(agent: NetworkAgent) -> None:
+    """The engine asks by lines with a pod's address, and gets the line back once nobody new is sent there."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+
+    async def one(address: str) -> None:
+        await agent.without(address)
+        with suppress(BrokenPipeError):
+            print(address, flush=True)  # noqa: T201 - the answer
+
+    async with asyncio.TaskGroup() as group:
+        while line := await reader.readline():
+            group.create_task(one(line.decode().strip()))
 
 
 async def _watch_engine(socket: Path, ended: asyncio.Event) -> None:

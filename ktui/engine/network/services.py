@@ -33,6 +33,8 @@ class Endpoint(NamedTuple):
     address: str
     port: int
     node: str = ""
+    is_ready: bool = True
+    """False for one that ends and only serves because no other does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +191,7 @@ def usable_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> 
         if conditions is None or conditions.ready is not False:
             ready.add(found)
         elif conditions.serving and conditions.terminating:
-            ending.add(found)
+            ending.add(found._replace(is_ready=False))
     return tuple(sorted(ready or ending))
 
 

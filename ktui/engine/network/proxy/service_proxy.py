@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from ktui.engine.network.follow import follow
 from ktui.engine.network.proxy.connections import forget, stale_flows
@@ -26,6 +28,9 @@ class ServiceProxy:
         self._table = Table(settings.table, base_rules(settings))
         self._ports: dict[ObjectKey, tuple[ServicePort, ...]] = {}
         self._pieces: dict[ObjectKey, Ruleset] = {}
+        self._ready: Counter[str] = Counter()
+        """How many service ports send new connections to an address."""
+        self._applied = asyncio.Event()
         self.synced = asyncio.Event()
         """Set once the rules have been in the kernel."""
 
@@ -33,19 +38,34 @@ class ServiceProxy:
         await self._view.wait_synced()
         await follow(self._table, self._view.wake, self._pass, self.synced, self._clock)
 
+    async def without(self, address: str) -> None:
+        """Return once no new connection is sent to an address, but where no other endpoint is left."""
+        while self._ready[address]:
+            self._applied.clear()
+            await self._applied.wait()
+
     async def _pass(self) -> None:
         changed = self._view.take_changes()
         if not self._table.is_known:
             await ensure_links(self._settings)
             changed |= {key for key, _ in self._view.services()} | self._ports.keys()
         flows: list[tuple[str, ...]] = []
+        ready = self._ready.copy()
         for key in changed:
             old, new = self._ports.pop(key, ()), self._view.ports(key)
             flows += stale_flows(old, new)
+            ready.subtract(_ready_addresses(old))
+            ready.update(_ready_addresses(new))
             self._pieces.pop(key, None)
             if new:
                 self._ports[key] = new
                 self._pieces[key] = merge(service_rules(port, self._settings) for port in new)
         await self._table.apply(merge(piece for _, piece in sorted(self._pieces.items())))
+        self._ready = +ready
+        self._applied.set()
         allow_hairpins(self._settings.bridge)
         await forget(flows)
+
+
+def _ready_addresses(ports: Iterable[ServicePort]) -> Iterator[str]:
+    return (endpoint.address for port in ports for endpoint in port.endpoints if endpoint.is_ready)
