@@ -12,6 +12,9 @@ from ktui.engine.controllers.certificatesigning import CertificateSigningControl
 from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
 from ktui.engine.controllers.deployment import DeploymentController
 from ktui.engine.controllers.disruption import DisruptionController
+from ktui.engine.controllers.endpoints import EndpointsController
+from ktui.engine.controllers.endpointslice import EndpointSliceController
+from ktui.engine.controllers.endpointslicemirroring import EndpointSliceMirroring
 from ktui.engine.controllers.garbagecollector import GarbageCollector
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
@@ -54,6 +57,9 @@ def default_controllers(
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),
+        EndpointSliceController(client),
+        EndpointsController(client),
+        EndpointSliceMirroring(client),
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),
         *signing,
