@@ -132,6 +132,20 @@ def test_policies_are_filled_in() -> None:
         ({"paramKind": {"kind": "ConfigMap"}}, "spec.paramKind.apiVersion: Required value"),
         ({"variables": [{"name": "a-b", "expression": "1"}]}, "name is not a valid CEL identifier"),
         ({"auditAnnotations": [{"key": "k", "valueExpression": ""}]}, "valueExpression is not specified"),
+        (
+            {"auditAnnotations": [{"key": "k", "valueExpression": "1"}]},
+            "must evaluate to one of [string null_type]",
+        ),
+        ({"validations": [{"expression": "params.x"}]}, "undeclared reference to 'params' (in container '')"),
+        ({"validations": [{"expression": "1 > 'a'"}]}, "for '_>_' applied to '(int, string)'"),
+        ({"validations": [{"expression": "'a'"}]}, "must evaluate to bool"),
+        ({"validations": [{"expression": "variables.x == 1"}]}, "undefined field 'x'"),
+        ({"validations": [{"expression": "request.verb == 'x'"}]}, "undefined field 'verb'"),
+        ({"validations": [{"expression": "true", "messageExpression": "2"}]}, "must evaluate to string"),
+        (
+            {"validations": [{"expression": "true", "messageExpression": "string(authorizer)"}]},
+            "undeclared reference to 'authorizer'",
+        ),
         ({"failurePolicy": "Maybe"}, 'supported values: "Fail", "Ignore"'),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from admission_objects import binding, policy, rule
 from api_objects import config_map, deployment
@@ -12,7 +14,7 @@ from ktui.engine.api.registry import default_registry
 from ktui.engine.api.request import Request, User
 from ktui.engine.api.server import ApiServer
 from ktui.engine.store import Store
-from ktui.kube.clock import FakeClock
+from ktui.kube.clock import FakeClock, settle
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
     CONFIG_MAPS,
@@ -115,7 +117,6 @@ async def test_without_binding_a_policy_does_nothing(world: World):
         ("request.operation == 'CREATE' && request.userInfo.username == 'alice'", True),
         ("request.namespace == 'default' && request.resource.resource == 'configmaps'", True),
         ("namespaceObject.metadata.name == 'default' && namespaceObject.status.phase == 'Active'", True),
-        ("params == null", True),
         ("authorizer.group('').resource('pods').check('delete').allowed()", True),
         ("authorizer.requestResource.check('create').allowed()", True),
         ("authorizer.path('/healthz').check('get').reason() == ''", True),
@@ -196,7 +197,9 @@ async def test_warnings_and_notes(world: World):
 
 
 async def test_an_annotation_that_is_no_text_refuses(world: World):
-    await world.bind(auditAnnotations=[{"key": "k", "valueExpression": "1"}])
+    await world.bind(
+        auditAnnotations=[{"key": "k", "valueExpression": "object.kind == 'Pod' ? object.zz : object.data"}]
+    )
     assert "Return type must be either string or null" in (await world.refusal()).message
 
 
@@ -292,3 +295,40 @@ async def test_policies_hold_not_for_policies(world: World):
     await world.bind("false", resources="*")
     await world.client.delete(VALIDATING_ADMISSION_POLICIES, "rules.test")
     assert await world.passes()
+
+
+async def test_types_are_checked_in_the_background(world: World):
+    match = {"resourceRules": [{**rule("deployments", groups="apps"), "apiVersions": ["v1"]}]}
+    confused = {
+        "expression": "object.spec.replicas > '1'",
+        "messageExpression": "'wants replicas > 1, got ' + object.spec.replicas",
+    }
+    checker = asyncio.create_task(world.server.run())
+    try:
+        for name, validation in (("right", "object.spec.replicas > 1"), ("confused", confused)):
+            made = policy(validation, name=name, matchConstraints=match)
+            await world.client.create(VALIDATING_ADMISSION_POLICIES, made)
+        await settle(50)
+        right = await world.client.get(VALIDATING_ADMISSION_POLICIES, "right")
+        assert right["status"] == {"observedGeneration": 1, "typeChecking": {}}
+        found = await world.client.get(VALIDATING_ADMISSION_POLICIES, "confused")
+    finally:
+        checker.cancel()
+        await asyncio.gather(checker, return_exceptions=True)
+    assert found["status"]["typeChecking"]["expressionWarnings"] == [
+        {
+            "fieldRef": "spec.validations[0].expression",
+            "warning": (
+                "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to "
+                "'(int, string)'\n | object.spec.replicas > '1'\n | .....................^\n"
+            ),
+        },
+        {
+            "fieldRef": "spec.validations[0].messageExpression",
+            "warning": (
+                "apps/v1, Kind=Deployment: ERROR: <input>:1:28: found no matching overload for '_+_' applied to "
+                "'(string, int)'\n | 'wants replicas > 1, got ' + object.spec.replicas\n"
+                " | ...........................^\n"
+            ),
+        },
+    ]

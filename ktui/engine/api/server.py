@@ -29,6 +29,7 @@ from ktui.engine.api.admission.asking import Asking
 from ktui.engine.api.admission.certificates import Certificates
 from ktui.engine.api.admission.chain import BUILT_IN, Admission
 from ktui.engine.api.admission.extensions import extensions
+from ktui.engine.api.admission.policies.status import PolicyStatus
 from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
@@ -150,6 +151,7 @@ class ApiServer:
             async with asyncio.TaskGroup() as group:
                 group.create_task(keep_swept(self._store, self.clock), name="events sweep")
                 group.create_task(self._custom.run(), name="custom resources")
+                group.create_task(PolicyStatus(self._store, self.registry).run(), name="admission policies")
         finally:
             await self.webhooks.close()
 

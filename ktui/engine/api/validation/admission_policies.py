@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ktui.engine.api.cel.admission import declared
+from ktui.engine.api.cel.types import BOOL, DYN, NULL, STRING, Type
 from ktui.engine.api.validation.admission_rules import (
     FAILURE_POLICIES,
     check_conditions,
@@ -71,14 +74,32 @@ def check_policy(spec: Object, name: str) -> list[Cause]:
         causes += check_match(section(spec, "matchConstraints"), "spec.matchConstraints")
         if not section(spec, "matchConstraints").get("resourceRules"):
             causes.append(required("spec.matchConstraints.resourceRules"))
-    causes += check_conditions(items(spec, "matchConditions"), "spec.matchConditions")
-    causes += _variables(items(spec, "variables"))
+    types = _Types(spec)
+    causes += check_conditions(items(spec, "matchConditions"), "spec.matchConditions", types.conditions)
+    causes += _variables(items(spec, "variables"), types)
     validations, annotations = items(spec, "validations"), items(spec, "auditAnnotations")
     if not validations and not annotations:
         return [*causes, required("spec.validations", _NONE), required("spec.auditAnnotations", _NONE)]
     for index, validation in enumerate(validations):
-        causes += _validation(validation, f"spec.validations[{index}]")
-    return causes + _annotations(annotations, name)
+        causes += _validation(validation, f"spec.validations[{index}]", types)
+    return causes + _annotations(annotations, name, types)
+
+
+class _Types:
+    """What a policy's expressions can name."""
+
+    def __init__(self, spec: Object) -> None:
+        self.params = DYN if "paramKind" in spec else None
+        self._variables = [
+            (string(each, "name"), string(each, "expression")) for each in items(spec, "variables")
+        ]
+        self.conditions = declared(params=self.params)
+        self.rules = declared(params=self.params, variables=self._variables)
+        self.messages = declared(params=self.params, authorizer=False, variables=self._variables)
+
+    def before(self, index: int) -> Mapping[str, Type]:
+        """For a variable: only those before it."""
+        return declared(params=self.params, variables=self._variables[:index])
 
 
 def _param_kind(kind: Object, path: str) -> list[Cause]:
@@ -106,7 +127,7 @@ def _param_kind(kind: Object, path: str) -> list[Cause]:
     return causes
 
 
-def _variables(variables: list[Object]) -> list[Cause]:
+def _variables(variables: list[Object], types: _Types) -> list[Cause]:
     causes: list[Cause] = []
     for index, variable in enumerate(variables):
         at = f"spec.variables[{index}]"
@@ -115,21 +136,25 @@ def _variables(variables: list[Object]) -> list[Cause]:
             causes.append(required(f"{at}.name", "name is not specified"))
         elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
             causes.append(invalid(f"{at}.name", name, "name is not a valid CEL identifier"))
-        causes += _needed(string(variable, "expression"), f"{at}.expression", "expression is not specified")
+        expression, why = string(variable, "expression"), "expression is not specified"
+        causes += _needed(expression, f"{at}.expression", why, types.before(index), (DYN,))
     return causes
 
 
-def _needed(expression: str, path: str, why: str) -> list[Cause]:
-    return check_expression(expression, path) if expression.strip() else [required(path, why)]
+def _needed(
+    expression: str, path: str, why: str, types: Mapping[str, Type], results: Sequence[Type] = (BOOL,)
+) -> list[Cause]:
+    return check_expression(expression, path, types, results) if expression.strip() else [required(path, why)]
 
 
-def _validation(validation: Object, at: str) -> list[Cause]:
-    causes = _needed(string(validation, "expression"), f"{at}.expression", "expression is not specified")
+def _validation(validation: Object, at: str, types: _Types) -> list[Cause]:
+    why = "expression is not specified"
+    causes = _needed(string(validation, "expression"), f"{at}.expression", why, types.rules)
     expression, message = string(validation, "messageExpression"), string(validation, "message")
     if expression and not expression.strip():
         causes.append(invalid(f"{at}.messageExpression", expression, "must be non-empty if specified"))
     elif expression:
-        causes += check_expression(expression, f"{at}.messageExpression")
+        causes += check_expression(expression, f"{at}.messageExpression", types.messages, (STRING,))
     if message and not message.strip():
         causes.append(invalid(f"{at}.message", message, "message must be non-empty if specified"))
     elif re.search("[\n\r]", message.strip()):
@@ -138,7 +163,7 @@ def _validation(validation: Object, at: str) -> list[Cause]:
     return causes + (one_of(f"{at}.reason", reason, _REASONS) if reason is not None else [])
 
 
-def _annotations(annotations: list[Object], name: str) -> list[Cause]:
+def _annotations(annotations: list[Object], name: str, types: _Types) -> list[Cause]:
     path = "spec.auditAnnotations"
     causes: list[Cause] = []
     if len(annotations) > _MOST_ANNOTATIONS:
@@ -157,7 +182,8 @@ def _annotations(annotations: list[Object], name: str) -> list[Cause]:
             why = f"must not exceed {_LONGEST_VALUE} bytes in length"
             causes.append(required(f"{at}.valueExpression", why))
         else:
-            causes += _needed(expression, f"{at}.valueExpression", "valueExpression is not specified")
+            why, path_of_value = "valueExpression is not specified", f"{at}.valueExpression"
+            causes += _needed(expression, path_of_value, why, types.rules, (STRING, NULL))
         causes += [duplicate(f"{at}.key", key)] if key in seen else []
         seen.add(key)
     return causes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ktui.engine.api.cel import programs as cel
+from ktui.engine.api.cel.checking import check
+from ktui.engine.api.cel.types import BOOL, NULL, Type, fits
 from ktui.engine.api.validation.fields import (
     duplicate,
     each_invalid,
@@ -115,17 +117,18 @@ def check_match(match: Object, path: str) -> list[Cause]:
     return causes
 
 
-def check_conditions(conditions: Sequence[Object], path: str) -> list[Cause]:
-    """`matchConditions`."""
+def check_conditions(conditions: Sequence[Object], path: str, types: Mapping[str, Type]) -> list[Cause]:
+    """`matchConditions`; `types` are what they can name."""
     most = _MOST_CONDITIONS
     causes = [too_many(path, len(conditions), most)] if len(conditions) > most else []
     seen: set[str] = set()
     for index, condition in enumerate(conditions):
         at = f"{path}[{index}]"
         expression = string(condition, "expression").strip()
-        causes += (
-            check_expression(expression, f"{at}.expression") if expression else [required(f"{at}.expression")]
-        )
+        if expression:
+            causes += check_expression(expression, f"{at}.expression", types)
+        else:
+            causes.append(required(f"{at}.expression"))
         name = string(condition, "name")
         if not name:
             causes.append(required(f"{at}.name"))
@@ -136,10 +139,19 @@ def check_conditions(conditions: Sequence[Object], path: str) -> list[Cause]:
     return causes
 
 
-def check_expression(expression: str, path: str) -> list[Cause]:
-    """That CEL can read it."""
+def check_expression(
+    expression: str, path: str, types: Mapping[str, Type], results: Sequence[Type] = (BOOL,)
+) -> list[Cause]:
+    """That CEL can read it, that it names only what there is, and gives a value of one of these types."""
     try:
         cel.compiled(expression)
     except cel.CelError as error:
         return [invalid(path, expression, str(error))]
-    return []
+    checked = check(expression, types)
+    if checked.problems:
+        return [invalid(path, expression, f"compilation failed: {checked}")]
+    if any(fits(checked.type, each) for each in results):
+        return []
+    named = ["null_type" if each == NULL else str(each) for each in results]
+    wanted = named[0] if len(named) == 1 else f"one of [{' '.join(named)}]"
+    return [invalid(path, expression, f"must evaluate to {wanted}")]

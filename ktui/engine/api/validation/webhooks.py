@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from ktui.engine.api.cel.admission import declared
 from ktui.engine.api.validation.admission_rules import (
     FAILURE_POLICIES,
     MATCH_POLICIES,
@@ -58,7 +59,7 @@ def _webhook(webhook: Object, at: str) -> list[Cause]:
     if "reinvocationPolicy" in webhook:
         causes += one_of(f"{at}.reinvocationPolicy", webhook["reinvocationPolicy"], _REINVOCATION)
     causes += check_client_config(section(webhook, "clientConfig"), f"{at}.clientConfig")
-    causes += check_conditions(items(webhook, "matchConditions"), f"{at}.matchConditions")
+    causes += check_conditions(items(webhook, "matchConditions"), f"{at}.matchConditions", declared())
     return causes + _review_versions(
         strings(webhook, "admissionReviewVersions"), f"{at}.admissionReviewVersions"
     )
