@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 from ktui.engine.kubelet.runtime.podman import PodmanRuntime
+from ktui.engine.network.keeper import NETWORK_FOLDER, remove_network
 from ktui.engine.store import FolderLock, LockedError
 
 _STOP_SECONDS = 30.0
@@ -32,6 +33,7 @@ async def take_down(data_dir: Path) -> bool:
                 await runtime.remove_everything()
             finally:
                 await runtime.close()
+        await remove_network(data_dir.absolute() / NETWORK_FOLDER)
     finally:
         lock.release()
     return ended

@@ -20,6 +20,7 @@ from typing import Literal
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
+from ktui.engine.api.allocation.service_range import free_service_range
 from ktui.engine.api.authn.identity import ADMIN
 from ktui.engine.api.authn.jwt import SigningKey
 from ktui.engine.api.http.audit import AuditLog
@@ -34,11 +35,16 @@ from ktui.engine.api.secrets_at_rest import KeyFile, SecretSeal
 from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.runtime import ControllerRunner
+from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.kubelet import Kubelet
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeInfo
+from ktui.engine.kubelet.runtime.podman_identity import host_routes
 from ktui.engine.logs import log_to, stop_logging
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.syncer import Syncer
+from ktui.engine.network.keeper import NETWORK_FOLDER, AgentKeeper, remove_network
+from ktui.engine.network.launch import Launch
+from ktui.engine.network.settings import NetworkSettings, filters_bridged
 from ktui.engine.pacing import pace
 from ktui.engine.parts import Part, stop_within, supervise
 from ktui.engine.scheduler.scheduler import Scheduler
@@ -92,6 +98,7 @@ class Engine:
         self._runtime: Runtime | None = None
         self._controllers: ControllerRunner | None = None
         self._recorder: EventRecorder | None = None
+        self._network: AgentKeeper | None = None
 
     @property
     def client(self) -> Client:
@@ -145,7 +152,12 @@ class Engine:
     async def _serve(self, store: Store) -> ApiServer:
         key = await asyncio.to_thread(self._identity)
         server = self._server = ApiServer(
-            store, default_registry(), self._clock, authorizer=Rbac(store), signing_key=lambda: key
+            store,
+            default_registry(),
+            self._clock,
+            authorizer=Rbac(store),
+            signing_key=lambda: key,
+            service_range=free_service_range(str(self.options.data_dir.resolve()), host_routes()),
         )
         await server.start()
         await ensure_default_roles(server)
@@ -192,6 +204,7 @@ class Engine:
             informers,
             clock,
         )
+        network = self._network = self._network_agent(server, runtime, info, node_name)
         scheduler = Scheduler(client("kube-scheduler"), informers, clock, recorder.named("default-scheduler"))
         kubelet = Kubelet(
             client(f"node:{node_name}", "kubelet"),
@@ -202,6 +215,8 @@ class Engine:
             data_dir=options.data_dir,
             clock=clock,
             recorder=recorder.named("kubelet", host=node_name),
+            cluster_dns=_cluster_dns(network),
+            leave_services=network.without if network else None,
         )
         server.register_node(node_name, kubelet.agent)
         self._run("api server", server.run)
@@ -210,6 +225,8 @@ class Engine:
         self._run("informers", informers.run)
         self._run("scheduler", scheduler.run)
         self._run("kubelet", kubelet.run)
+        if network is not None:
+            self._run("network", network.run)
         if options.manifests is not None:
             syncer = Syncer(
                 LocalClient(server, "system:ktui-manifests", manager="ktui"),
@@ -220,6 +237,28 @@ class Engine:
             self._run("manifests", syncer.run)
         self._run("pacing", pace)
         return kubelet
+
+    def _network_agent(
+        self, server: ApiServer, runtime: Runtime, info: RuntimeInfo, node_name: str
+    ) -> AgentKeeper | None:
+        """What looks after the pods' network; nothing where the host has none of theirs."""
+        details = info.details
+        if not details.get("bridge") or details.get("rootless") == "true":
+            return None
+        settings = NetworkSettings(
+            engine=details["engine"],
+            node=node_name,
+            host_address=runtime.host_ip,
+            bridge=details["bridge"],
+            gateway=details["gateway"],
+            pod_cidr=runtime.pod_cidr,
+            service_cidr=server.service_range,
+            filters_bridged=filters_bridged(),
+        )
+        launch = Launch(
+            socket=str(self.options.socket.absolute()), settings=settings, debug=self.options.debug
+        )
+        return AgentKeeper(self.options.data_dir.absolute() / NETWORK_FOLDER, launch)
 
     def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         part = Part(name)
@@ -244,6 +283,8 @@ class Engine:
         await asyncio.gather(*(stop_within(task, _STOP_SECONDS) for task in tasks))
         if stop_pods and self._runtime is not None and self.runtime_info is not None:
             await _stop_pods(self._runtime)
+            if self._network is not None:
+                await remove_network(self.options.data_dir.absolute() / NETWORK_FOLDER)
         closers, self._closers = self._closers, []
         for close in reversed(closers):
             try:
@@ -278,6 +319,12 @@ async def _stop_pods(runtime: Runtime) -> None:
     for result in results:
         if isinstance(result, BaseException):
             log.error("a pod was not stopped: %s", result)
+
+
+def _cluster_dns(network: AgentKeeper | None) -> ClusterDNS | None:
+    if network is None:
+        return None
+    return ClusterDNS(servers=[network.settings.gateway], domain=network.settings.domain)
 
 
 def _sync(work: Callable[[], object]) -> Callable[[], Awaitable[None]]:

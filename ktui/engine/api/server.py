@@ -118,7 +118,8 @@ class ApiServer:
         )
         self._asking = Asking(self._admission, lambda: self._declaration(PODS))
         services = ServiceStock.of(store, service_range)
-        self._service_range = str(services.network)
+        self.service_range = str(services.network)
+        """The network of cluster IPs."""
         stocks = Stocks({SERVICES.key: services})
         managers = Managers(self.clock)
         self._writer = Writer(store, self._reader, self.clock, self._admission, managers, stocks)
@@ -126,8 +127,8 @@ class ApiServer:
         budgets = Budgets(StoreView(store))
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
-        self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self.proxies = Proxies(self._opened, self._reader, self._streams)
+        self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
         self._metrics = metrics.Metrics(self._streams.agents, self.clock)
@@ -143,7 +144,7 @@ class ApiServer:
         if self.registry.of(SERVICE_CIDRS) and not self._store.get(
             Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
         ):
-            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self._service_range))
+            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self.service_range))
 
     async def run(self) -> None:
         """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""
@@ -438,6 +439,23 @@ class ApiServer:
             raise _not_served()
         return declaration
 
+    async def permit(
+        self,
+        request: Request,
+        verb: str,
+        resource: Resource,
+        namespace: str = "",
+        name: str = "",
+        subresource: str = "",
+        *,
+        field_selector: str = "",
+    ) -> None:
+        """Raise 403 unless the user may do that. Every verb asks; a rim may ask before it reads a body."""
+        name = name or selected(field_selector, "metadata.name")
+        await self.authorizer.authorize(
+            Access(request.user, verb, resource, namespace, name, subresource, field_selector)
+        )
+
     async def _opened(
         self,
         request: Request,
@@ -452,11 +470,9 @@ class ApiServer:
     ) -> Declaration:
         """The declaration of a resource the user may do this to. Users may annotate what only ktui writes."""
         declaration = self._declaration(resource)
-        name = name or selected(field_selector, "metadata.name")
-        access = Access(
-            request.user, verb, declaration.resource, namespace, name, subresource, field_selector
+        await self.permit(
+            request, verb, declaration.resource, namespace, name, subresource, field_selector=field_selector
         )
-        await self.authorizer.authorize(access)
         if verb not in (declaration.resource.verbs or (verb,)):
             raise method_not_supported(resource, verb)
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):

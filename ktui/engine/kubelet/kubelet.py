@@ -38,7 +38,7 @@ from ktui.engine.kubelet.pressure import Pressure, refusal
 from ktui.engine.kubelet.recording import Recorder
 from ktui.engine.kubelet.references import ReferenceReader
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeCallError, RuntimeInfo
-from ktui.engine.kubelet.stopping import Stopper
+from ktui.engine.kubelet.stopping import Leave, Stopper
 from ktui.engine.kubelet.volumes.base import VolumePlugin
 from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 from ktui.engine.kubelet.volumes.tokens import TokenSource
@@ -72,6 +72,7 @@ class Kubelet:
         roles: Sequence[str] = ("control-plane",),
         node_labels: Mapping[str, str] | None = None,
         service_variables: Callable[[Pod], Mapping[str, str]] | None = None,
+        leave_services: Leave | None = None,
         volume_plugins: Sequence[VolumePlugin] | None = None,
         max_pods: int | None = None,
         read: Callable[[Path], machine.Machine] = machine.read_machine,
@@ -127,7 +128,7 @@ class Kubelet:
             puller=ImagePuller(runtime, clock, self._image_pulled),
             volumes=PodVolumes(data_dir / "pods", volume_plugins),
             tokens=TokenSource(client, clock),
-            stopper=Stopper(runtime, clock),
+            stopper=Stopper(runtime, clock, leave_services),
             backoff=Backoff(clock.now),
             allocatable=node_object.allocatable(identity, found),
             memory_bytes=found.memory,

@@ -16,12 +16,15 @@ from pathlib import Path
 
 import msgspec
 
+from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.nft import NetworkToolError, remove_table
-from ktui.engine.network.process import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.proxy.links import remove_links
+from ktui.engine.network.settings import NetworkSettings
 
 log = logging.getLogger(__name__)
 
+NETWORK_FOLDER = "network"
+"""Where in the data folder an agent has its settings and its log."""
 _END_SECONDS = 5.0
 
 
@@ -35,6 +38,10 @@ class AgentKeeper:
         """Set once an agent serves."""
         self._asks: asyncio.StreamWriter | None = None
         self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    @property
+    def settings(self) -> NetworkSettings:
+        return self._launch.settings
 
     async def without(self, address: str) -> None:
         """Return once Services send no new connection to a pod that leaves; at once when no agent serves."""

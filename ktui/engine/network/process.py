@@ -14,46 +14,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from ktui.client.http import HttpClient
 from ktui.engine.logs import log_to
 from ktui.engine.network.agent import NetworkAgent
-from ktui.engine.network.settings import NetworkSettings
+from ktui.engine.network.launch import PID, READY, SETTINGS, Launch, read_launch, running_agent
 
-SETTINGS = "settings.json"
-READY = "ready"
-"""What the agent says on its standard output once it serves."""
-_PID = "agent.pid"
 _ORPHAN_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in `settings.json`."""
-
-    socket: str
-    """The API's unix socket."""
-    settings: NetworkSettings
-    debug: bool = False
-
-
-def read_launch(folder: Path) -> Launch | None:
-    """What the last engine of a data folder told its agent; None when there was none."""
-    try:
-        return msgspec.json.decode((folder / SETTINGS).read_bytes(), type=Launch)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def running_agent(folder: Path) -> int:
-    """The process id of the agent of a folder, 0 when none runs."""
-    try:
-        pid = int((folder / _PID).read_text())
-        command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return 0
-    return pid if str(folder).encode() in command else 0
 
 
 async def _serve(folder: Path, launch: Launch) -> None:
@@ -80,9 +47,9 @@ async def _serve(folder: Path, launch: Launch) -> None:
 async def _take_over(agent: NetworkAgent, folder: Path) -> None:
     await agent.ready.wait()
     before = running_agent(folder)
-    temporary = folder / f".{_PID}.new"
+    temporary = folder / f".{PID}.new"
     temporary.write_text(str(os.getpid()))
-    temporary.rename(folder / _PID)
+    temporary.rename(folder / PID)
     if before and before != os.getpid():
         with suppress(ProcessLookupError):
             os.kill(before, signal.SIGTERM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 import msgspec
 
@@ -49,3 +50,11 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     def cluster_dns(self) -> str:
         """The tenth address of the services' network, as is the custom: the Service kube-dns."""
         return str(ipaddress.ip_network(self.service_cidr)[10])
+
+
+def filters_bridged() -> bool:
+    """Whether this host's packets from pod to pod pass the IP hooks."""
+    try:
+        return Path("/proc/sys/net/bridge/bridge-nf-call-iptables").read_text().strip() == "1"
+    except OSError:
+        return False

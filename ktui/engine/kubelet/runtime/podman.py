@@ -110,6 +110,7 @@ class PodmanRuntime:
             "podman",
             str(info["version"]["Version"]),
             {
+                "engine": self.identity.engine,
                 "socket": str(self._service.socket_path),
                 "ociRuntime": oci_runtime,
                 "cgroups": cgroup_version(),

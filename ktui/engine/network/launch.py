@@ -1,0 +1,41 @@
+"""What engine and network agent know of each other: the files in the agent's folder and a word on its output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from ktui.engine.network.settings import NetworkSettings
+
+SETTINGS = "settings.json"
+PID = "agent.pid"
+READY = "ready"
+"""What the agent says on its standard output once it serves."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in `settings.json`."""
+
+    socket: str
+    """The API's unix socket."""
+    settings: NetworkSettings
+    debug: bool = False
+
+
+def read_launch(folder: Path) -> Launch | None:
+    """What the last engine of a data folder told its agent; None when there was none."""
+    try:
+        return msgspec.json.decode((folder / SETTINGS).read_bytes(), type=Launch)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def running_agent(folder: Path) -> int:
+    """The process id of the agent of a folder, 0 when none runs."""
+    try:
+        pid = int((folder / PID).read_text())
+        command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if str(folder).encode() in command else 0
