@@ -6,13 +6,12 @@ whatever was refused; reads that went well would drown them. Bodies never get in
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +19,12 @@ import msgspec
 from aiohttp import web
 
 from ktui.engine.api.http.identity import caller_of
-from ktui.engine.api.http.target import target_of
+from ktui.engine.api.http.traffic import passage_of
 from ktui.engine.api.reviews import user_info
 from ktui.kube.clock import rfc3339_micro
 from ktui.kube.resource import Object
+
+log = logging.getLogger(__name__)
 
 _LARGEST_BYTES: Final = 32 * 1024 * 1024
 _KEPT: Final = 4
@@ -39,19 +40,47 @@ def annotate(request: web.Request, annotations: dict[str, str]) -> None:
     request[_ANNOTATIONS] = annotations
 
 
-class _PrivateFile(RotatingFileHandler):
-    """A file that only its owner reads, each new one too."""
+class _Lines:
+    """A file of lines that only its owner reads; when it is full it becomes the first of the older ones. (A log
+    record of Python's for each line would cost several times as much, at every write to the API.)"""
 
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8")
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor, self._size = self._opened()
+
+    def append(self, line: bytes) -> None:
+        if self._size + len(line) > _LARGEST_BYTES:
+            self._begin_another()
+        self._size += os.write(self._descriptor, line)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _opened(self) -> tuple[int, int]:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return descriptor, os.fstat(descriptor).st_size
+
+    def _begin_another(self) -> None:
+        """The full one stays open until there is another, whatever fails."""
+        for number in range(_KEPT - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                self._older(number).replace(self._older(number + 1))
+        with contextlib.suppress(FileNotFoundError):
+            self._path.replace(self._older(1))
+        full = self._descriptor
+        self._descriptor, self._size = self._opened()
+        os.close(full)
+
+    def _older(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
 
 
 class AuditLog:
     """Writes one file, and a few older ones beside it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _PrivateFile(path, maxBytes=_LARGEST_BYTES, backupCount=_KEPT, encoding="utf-8")
+        self._file = _Lines(path)
+        self._fails = False
 
     @web.middleware
     async def record(
@@ -65,8 +94,14 @@ class AuditLog:
         return response
 
     def _write(self, event: Object) -> None:
-        line = msgspec.json.encode(event).decode()
-        self._file.emit(logging.LogRecord("audit", logging.INFO, "", 0, line, None, None))
+        try:
+            self._file.append(msgspec.json.encode(event) + b"\n")
+        except OSError as error:
+            if not self._fails:
+                log.error("the audit log can't be written: %s", error)
+            self._fails = True
+        else:
+            self._fails = False
 
     async def close(self) -> None:
         self._file.close()
@@ -74,7 +109,7 @@ class AuditLog:
 
 def _event(request: web.Request, code: int, received: datetime) -> Object:
     caller = caller_of(request)
-    target = target_of(request.path)
+    target = passage_of(request).target
     verb = _VERBS.get(request.method, request.method.lower())
     if target is not None and not target.name and request.method == "DELETE":
         verb = "deletecollection"
