@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import objects
+import pod_objects
 import pytest
+import workload_objects
 
 from ktui.client.base import Client
 from ktui.describe import describe
@@ -27,13 +29,13 @@ from ktui.kube.resource import Resource
 EXPECTED = Path(__file__).parent / "expected"
 
 CASES: list[tuple[Resource, dict[str, Any]]] = [
-    (kinds.PODS, objects.POD),
-    (kinds.PODS, objects.PENDING),
-    (kinds.PODS, objects.LEAVING),
-    (kinds.REPLICA_SETS, objects.NEW_SET),
-    (kinds.REPLICA_SETS, objects.OLD_SET),
-    (kinds.REPLICA_SETS, objects.OLDER_SET),
-    (kinds.DEPLOYMENTS, objects.DEPLOYMENT),
+    (kinds.PODS, pod_objects.POD),
+    (kinds.PODS, pod_objects.PENDING),
+    (kinds.PODS, pod_objects.LEAVING),
+    (kinds.REPLICA_SETS, workload_objects.NEW_SET),
+    (kinds.REPLICA_SETS, workload_objects.OLD_SET),
+    (kinds.REPLICA_SETS, workload_objects.OLDER_SET),
+    (kinds.DEPLOYMENTS, workload_objects.DEPLOYMENT),
     (kinds.NODES, objects.NODE),
     (kinds.LEASES, objects.LEASE),
     (kinds.CONFIG_MAPS, objects.CONFIG_MAP),
@@ -41,7 +43,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.SECRETS, objects.TOKEN),
     (kinds.SERVICE_ACCOUNTS, objects.SERVICE_ACCOUNT),
     (kinds.NAMESPACES, objects.NAMESPACE),
-    (kinds.CONTROLLER_REVISIONS, objects.REVISION),
+    (kinds.CONTROLLER_REVISIONS, workload_objects.REVISION),
     (kinds.RESOURCE_QUOTAS, objects.QUOTA),
     (kinds.LIMIT_RANGES, objects.LIMIT_RANGE),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
@@ -91,8 +93,8 @@ class NothingElse:
     ("resource", "obj", "says"),
     [
         (kinds.NODES, objects.NODE, "Pods: not authorized"),
-        (kinds.REPLICA_SETS, objects.NEW_SET, "error in fetching pods"),
-        (kinds.PODS, objects.PENDING, "QoS Class: BestEffort"),
+        (kinds.REPLICA_SETS, workload_objects.NEW_SET, "error in fetching pods"),
+        (kinds.PODS, pod_objects.PENDING, "QoS Class: BestEffort"),
     ],
     ids=["node", "replicaset", "pod"],
 )
