@@ -11,7 +11,9 @@ from typing import Any
 
 import aiohttp
 
+from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.front import HttpFront
+from ktui.engine.api.http.limits import Limits
 from ktui.engine.api.http.secure import Address, SecureApi
 from ktui.engine.api.pki.folder import Pki
 from ktui.engine.api.rbac.authorizer import Rbac
@@ -19,24 +21,29 @@ from ktui.engine.api.rbac.bootstrap import ensure_default_roles
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
 from ktui.engine.store import open_store
-from ktui.kube.clock import RealClock
+from ktui.kube.clock import Clock, RealClock
 
 
 @asynccontextmanager
-async def served_over_tls(data_dir: Path) -> AsyncIterator[Wire]:
-    """A fresh API over TLS, with the default roles."""
+async def served_over_tls(
+    data_dir: Path, *, limits: Limits | None = None, clock: Clock | None = None
+) -> AsyncIterator[Wire]:
+    """A fresh API over TLS with the default roles, and on a unix socket for its owner."""
     store = open_store(None, clock=RealClock())
     server = ApiServer(store, default_registry(), RealClock(), authorizer=Rbac(store))
     await server.start()
     await ensure_default_roles(server)
-    front = HttpFront(server)
-    secure = SecureApi(front, data_dir, Address("127.0.0.1", 0), RealClock())
+    audit = AuditLog(data_dir / "audit.log")
+    front = HttpFront(server, [server.tokens.authenticate], audit, limits=limits)
+    await front.listen(data_dir / "api.sock")
+    secure = SecureApi(front, data_dir, Address("127.0.0.1", 0), clock or RealClock())
     await secure.start()
     async with aiohttp.ClientSession() as session:
         wire = Wire(server, secure, data_dir, session)
         wire.admin = wire.context("admin", "system:masters")
         yield wire
     await front.close()
+    await audit.close()
     await store.close()
 
 

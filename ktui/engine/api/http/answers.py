@@ -21,6 +21,9 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 _GZIP_BYTES = 128 * 1024
 """Smaller answers are sent as they are."""
 
+STARTED = web.RequestKey("started", bool)
+"""Set when an answer is on its way in parts: another can't take its place any more."""
+
 _decode = msgspec.json.Decoder(Any).decode
 
 
@@ -99,6 +102,7 @@ async def sent_in_parts(
     response = web.StreamResponse(headers={"Content-Type": JSON, "Content-Length": str(length)})
     _warn(response, warnings)
     await response.prepare(request)
+    request[STARTED] = True
     for part in parts:
         await response.write(part)
     await response.write_eof()

@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 
 from ktui.engine.api.authn.identity import ADMIN, ANONYMOUS
+from ktui.engine.api.http.answers import STARTED
 from ktui.engine.api.http.identity import caller_of
 from ktui.engine.api.http.traffic import Length, passage_of
 from ktui.engine.api.request import User
@@ -113,6 +114,8 @@ class FlowControl:
         except TimeoutError:
             if not deadline.expired():
                 raise
+            if request.get(STARTED):
+                _hang_up(request)
             raise timed_out() from None
         finally:
             if reads:
@@ -205,6 +208,13 @@ class FlowControl:
     def _refused(self, reason: str) -> StatusError:
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
         return too_many_requests("Too many requests, please try again later.", 1)
+
+
+def _hang_up(request: web.Request) -> None:
+    """End a connection whose client does not read."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the client is too slow")
 
 
 def timed_out() -> StatusError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -20,9 +21,14 @@ from ktui.client.base import (
 )
 from ktui.engine.api import protobuf
 from ktui.kube.errors import StatusError, bad_request, status
+from ktui.kube.manifest import MAX_DEPTH, ManifestError, parse
 from ktui.kube.resource import Object
 
+_LARGE_BYTES = 64 * 1024
+"""YAML of more than this is read beside the loop."""
 _decode = msgspec.json.Decoder(Any).decode
+_AS_PARENTHESES = bytes.maketrans(b"{}[]", b"()()")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _VALIDATIONS = ("Strict", "Warn", "Ignore")
 _POLICIES = ("", "Background", "Foreground", "Orphan")
 
@@ -155,7 +161,7 @@ async def read_body(request: web.Request) -> Any:
         except (protobuf.ProtobufError, RecursionError) as error:
             raise bad_request(f"the body is not valid: {error}") from None
     if kind in ("application/yaml", "application/x-yaml", "text/yaml", str(PatchType.APPLY)):
-        return _from_yaml(data)
+        return await asyncio.to_thread(_from_yaml, data) if len(data) > _LARGE_BYTES else _from_yaml(data)
     if kind in (
         "application/json",
         "application/octet-stream",
@@ -164,7 +170,7 @@ async def read_body(request: web.Request) -> Any:
         PatchType.STRATEGIC,
     ):
         try:
-            return _decode(data)
+            return _not_too_deep(data, _decode(data))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise bad_request(f"the body is not valid JSON: {error}") from None
     raise StatusError(
@@ -177,11 +183,22 @@ async def read_body(request: web.Request) -> Any:
     )
 
 
-def _from_yaml(data: bytes) -> Any:
-    from ktui.kube.manifest import ManifestError, parse
+def _not_too_deep(data: bytes, value: Any) -> Any:
+    """The decoded value, if everything that walks it will get to its end. Raises 400."""
+    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return value
+    outside = b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    brackets = outside.translate(_AS_PARENTHESES, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"()", b"")
+        if not brackets:
+            return value
+    raise bad_request(f"the body is nested more than {MAX_DEPTH} levels deep")
 
+
+def _from_yaml(data: bytes) -> Any:
     try:
-        return _decode(data)
+        return _not_too_deep(data, _decode(data))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         pass
     try:

@@ -38,7 +38,8 @@ from ktui.engine.api.http.negotiation import (
 )
 from ktui.engine.api.http.pod_streams import PodStreamHandlers
 from ktui.engine.api.http.proxy import ProxyHandlers
-from ktui.engine.api.http.target import Target, target_of
+from ktui.engine.api.http.target import Target
+from ktui.engine.api.http.traffic import passage_of
 from ktui.engine.api.request import Request
 from ktui.engine.api.server import ApiServer
 from ktui.engine.api.table import IncludeObject, Table
@@ -66,6 +67,9 @@ class Call:
         return self.http.headers.get("Accept", "")
 
 
+_WRITE_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
@@ -91,7 +95,7 @@ class ResourceHandlers:
         """Answer one request."""
         caller = Request(user_of(request), request.headers.get("User-Agent", ""))
         annotate(request, caller.audit)
-        target = target_of(request.path)
+        target = passage_of(request).target
         declaration = (
             self._server.registry.by_resource(target.group, target.version, target.plural) if target else None
         )
@@ -111,6 +115,18 @@ class ResourceHandlers:
             raise method_not_allowed()
         if resource.namespaced and not target.namespace and (target.name or request.method == "POST"):
             raise not_found()
+        if request.can_read_body:
+            # What may not be done is not even read.
+            verb = _WRITE_VERBS.get(request.method, "") if target.name else _COLLECTION_VERBS[request.method]
+            await self._server.permit(
+                caller,
+                verb,
+                resource,
+                target.namespace,
+                target.name,
+                target.subresource,
+                field_selector=request.query.get("fieldSelector", "") if not target.name else "",
+            )
         return await handler(Call(request, caller, resource, target))
 
     async def _get(self, call: Call) -> web.StreamResponse:
