@@ -152,6 +152,10 @@ class KtuiApp(App[QuitChoice]):
         """The palette's Quit asks as ctrl-q does."""
         self.action_ask_quit()
 
+    def action_help_quit(self) -> None:
+        """ctrl-c, with nothing selected to copy: what it does in k9s."""
+        self.action_ask_quit()
+
     def action_ask_quit(self) -> None:
         """Ask what to do with the cluster, unless there is nothing to choose."""
         choices = list(self.settings.quit_choices)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -41,12 +42,11 @@ from ktui.widgets.prompt import Prompt
 from ktui.widgets.split_line import SplitLine
 from ktui.widgets.virtual_table import VirtualTable
 
-if TYPE_CHECKING:
-    pass
-
 log = logging.getLogger(__name__)
 
 _COMMAND, _FILTER = ":", "/"
+_PATIENCE_SECONDS = 3.0
+"""How long rows may take before the screen says that it waits."""
 
 
 class BrowserScreen(Screen[None]):
@@ -71,6 +71,8 @@ class BrowserScreen(Screen[None]):
         self.view = View(resource=PODS, namespace=session.namespace)
         self.feed: Feed | None = None
         """Who may still tell this screen of rows: the source of the present view."""
+        self._held = ""
+        """A command that was typed before the cluster was there."""
 
     def compose(self) -> ComposeResult:
         yield ClusterBar(self.session)
@@ -94,8 +96,9 @@ class BrowserScreen(Screen[None]):
 
     def start(self, command: str) -> None:
         """The cluster is there: open the first view."""
-        self.query_one(ClusterBar).read()
-        self.command(command)
+        self.query_one(ClusterBar).start()
+        held, self._held = self._held, ""
+        self.command(held or command)
 
     def show_failure(self, message: str) -> None:
         """The cluster could not be reached."""
@@ -173,11 +176,22 @@ class BrowserScreen(Screen[None]):
         self._bind()
         self.describe()
         if self.session.connection is not None:
+            self.query_one(ClusterBar).show_link(Link.LOADING)
             self._follow(view, self.feed)
+            self.set_timer(_PATIENCE_SECONDS, partial(self._grow_impatient, self.feed))
 
     @work(exclusive=True, group="source")
     async def _follow(self, view: View, feed: Feed) -> None:
         await feed.take(view.rows_of(self.session.client))
+
+    def _grow_impatient(self, feed: Feed) -> None:
+        if self.feed is feed and self.model.link is Link.LOADING:
+            self.model.problem = "The cluster takes its time; ctrl+r asks again, esc goes back"
+            self.describe()
+
+    def hears(self, feed: object) -> bool:
+        """Whether a feed is the present view's."""
+        return self.feed is feed
 
     def show_link(self, link: Link, message: str) -> None:
         """How the view stands with the cluster."""
@@ -207,7 +221,14 @@ class BrowserScreen(Screen[None]):
             return
         self._run(
             action,
-            ActionContext(app=self.app, browser=self, session=self.session, items=items, argument=argument),
+            ActionContext(
+                app=self.app,
+                browser=self,
+                session=self.session,
+                registry=self.registry,
+                items=items,
+                argument=argument,
+            ),
         )
 
     @work(group="actions")
@@ -264,7 +285,11 @@ class BrowserScreen(Screen[None]):
         try:
             self.follow(parse_command(text, self.session.catalog, self.registry))
         except UnknownKindError:
-            self.look_up(text)
+            if self.session.connection is None:
+                self._held = text
+                self.describe()
+            else:
+                self.look_up(text)
         except CommandError as error:
             self.refuse(error)
 
@@ -308,5 +333,6 @@ class BrowserScreen(Screen[None]):
         crumbs = crumbs_of(self.trail, self.view, self.model)
         self.query_one("#crumbs", SplitLine).show(crumbs, namespace_keys(self.session))
         self.query_one(ClusterBar).show_namespace()
-        self.table.set_placeholder(self.model.placeholder(self.session.manifests, self.session.namespaces))
+        placeholder = self.model.placeholder(self.session.manifests, self.session.namespaces)
+        self.table.set_placeholder(placeholder + (f"\n:{self._held} follows" if self._held else ""))
         self.query_one(CutCells).read(self.table)

@@ -123,7 +123,7 @@ class BrowserModel:
             case Link.RECONNECTING:
                 return f"Waiting for the cluster\n{self.problem}"
             case Link.LOADING:
-                return f"Loading {plural}…"
+                return f"Loading {plural}…\n{self.problem}"
             case _:
                 pass
         if self.table.total:

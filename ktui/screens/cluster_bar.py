@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from textual import work
 
+from ktui.kube.kinds import MANIFEST_FILES
+from ktui.kube.resource import Object
 from ktui.screens.cluster_status import ClusterStatus, read_status
 from ktui.screens.live_table import Link
-from ktui.screens.manifest_files import read_records, summarize
+from ktui.screens.manifest_files import follow_records, summarize
 from ktui.screens.session import Session
 from ktui.widgets.split_line import Part, SplitLine
 
 _EVERY_SECONDS = 5.0
+_PATIENCE_SECONDS = 4.0
+"""How long the numbers may take before the header says that the cluster does not answer."""
 _LINKS: dict[Link, Part] = {
     Link.LOADING: (" ◌ loading", "$text-muted"),
     Link.LIVE: (" ● live", "$text-success"),
@@ -18,9 +25,11 @@ _LINKS: dict[Link, Part] = {
     Link.REFUSED: (" ✗ refused", "$text-error bold"),
 }
 
+_SILENT: Part = (" ◌ no answer", "$text-warning bold")
+
 
 class ClusterBar(SplitLine):
-    """One line, refreshed every few seconds while the cluster is reachable."""
+    """One line; numbers are read every few seconds, what concerns the manifests is told as it happens."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(id="cluster-bar")
@@ -28,6 +37,7 @@ class ClusterBar(SplitLine):
         self.status = ClusterStatus()
         self._link = Link.LOADING
         self._folder = ""
+        self._silent = False
 
     def on_mount(self) -> None:
         self.set_interval(_EVERY_SECONDS, self.read)
@@ -40,14 +50,35 @@ class ClusterBar(SplitLine):
     def show_namespace(self) -> None:
         self._draw()
 
+    def start(self) -> None:
+        """A cluster is there."""
+        self.read()
+        self._follow_files()
+
+    @work(exclusive=True, group="files")
+    async def _follow_files(self) -> None:
+        session = self._session
+        if session.connection is not None and session.catalog.find(MANIFEST_FILES.key) is not None:
+            await follow_records(session.client, self._show_files)
+
+    def _show_files(self, records: Sequence[Object]) -> None:
+        notice = summarize(records).notice
+        if notice != self._folder:
+            self._folder = notice
+            self._draw()
+
     @work(exclusive=True, group="status")
     async def read(self) -> None:
         """Read the numbers now."""
         if self._session.connection is None or not self.screen.is_current:
             return
-        self.status = await read_status(self._session.client, self._session.catalog)
-        records = await read_records(self._session.client, self._session.catalog)
-        self._folder = summarize(records).notice
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                self.status = await read_status(self._session.client, self._session.catalog)
+        except TimeoutError:
+            self._silent = True
+        else:
+            self._silent = False
         if self.status.namespaces:
             self._session.namespaces = list(self.status.namespaces)
         self._draw()
@@ -65,7 +96,8 @@ class ClusterBar(SplitLine):
             left.append(("  SIMULATION: pods run nowhere", "$text-warning bold"))
         if self._folder:
             left.append((f"  ! {self._folder}", "$text-warning bold"))
-        self.show(left, [*self._numbers(), _LINKS[self._link]])
+        silent = self._silent and self._link in (Link.LIVE, Link.LOADING)
+        self.show(left, [*self._numbers(), _SILENT if silent else _LINKS[self._link]])
 
     def _numbers(self) -> list[Part]:
         status = self.status

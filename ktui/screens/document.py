@@ -20,6 +20,7 @@ from ktui.kube.errors import StatusError
 from ktui.kube.kinds import EVENTS, PODS
 from ktui.kube.resource import Object, Resource
 from ktui.screens.items import Item
+from ktui.screens.save import ask_and_save, new_path
 from ktui.screens.session import Session
 from ktui.widgets.document_view import DocumentView
 from ktui.widgets.prompt import Prompt
@@ -30,13 +31,15 @@ _SETTLE_SECONDS = 0.1
 _TICK_SECONDS = 10.0
 
 
-class DocumentScreen(Screen[None]):
-    """An object as text, live."""
+class DocumentScreen(Screen[bool | None]):
+    """An object as text, live. Its result is True when the user wants to edit the object."""
 
     CSS_PATH = "document.tcss"
     AUTO_FOCUS = "DocumentView"
     WITH_EVENTS: ClassVar[bool] = False
     WORD: ClassVar[str] = ""
+    SUFFIX: ClassVar[str] = ".txt"
+    """Of a file that the text is saved to."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Close the search, then the text"),
         Binding("q", "close", "Close the text", show=False),
@@ -44,11 +47,14 @@ class DocumentScreen(Screen[None]):
         Binding("/", "search", "Search", key_display="/", priority=True, tooltip="Find a text or regex; n and N go along"),
         Binding("n", "find(1)", "Next match", show=False),
         Binding("N", "find(-1)", "Previous match", show=False),
+        Binding("e", "edit", "Edit", tooltip="The object in your editor"),
         Binding("c", "copy", "Copy", tooltip="Copy the whole text"),
+        Binding("ctrl+s", "save", "Save", show=False, tooltip="Write the text to a file"),
     ]  # fmt: skip
 
-    def __init__(self, session: Session, item: Item) -> None:
+    def __init__(self, session: Session, item: Item, *, editable: bool = False) -> None:
         super().__init__()
+        self.editable = editable
         self.session = session
         self.item = item
         self.resource: Resource = PODS if item.pod else item.resource
@@ -198,12 +204,19 @@ class DocumentScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A `/` typed into the open prompt is text."""
+        if action == "edit":
+            return self.editable
         return not (action == "search" and self.prompt.is_open)
 
     def action_help(self) -> None:
         from ktui.screens.help import HelpScreen, binding_lines
 
-        self.app.push_screen(HelpScreen("this text", binding_lines(self.BINDINGS, DocumentView.BINDINGS)))
+        declared = [
+            kind.BINDINGS
+            for kind in type(self).__mro__
+            if "BINDINGS" in vars(kind) and issubclass(kind, DocumentScreen)
+        ]
+        self.app.push_screen(HelpScreen("this text", binding_lines(*declared, DocumentView.BINDINGS)))
 
     def action_search(self) -> None:
         self.prompt.open("/", "")
@@ -232,6 +245,15 @@ class DocumentScreen(Screen[None]):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+    def action_edit(self) -> None:
+        self.dismiss(True)
+
+    @work
+    async def action_save(self) -> None:
+        words = (self.item.namespace, self.resource.singular, self.name_of_object)
+        path = new_path(words, self.SUFFIX, self.session.now())
+        await ask_and_save(self.app, f"{len(self.view.lines)} lines", path, self.text + "\n")
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.text)

@@ -98,11 +98,27 @@ class Edit:
             )
 
     async def _save(self, base: Object, patch: Object) -> None:
-        metadata = {**(patch.get("metadata") or {}), "resourceVersion": base["metadata"]["resourceVersion"]}
+        """Write the difference; a conflict over nothing but the status is none."""
         options = WriteOptions(field_manager=_MANAGER, field_validation="Strict")
-        await self._client.patch(
-            self._resource, self._name, {**patch, "metadata": metadata}, self._namespace, options=options
-        )
+        for last in (False, False, False, True):
+            version = base["metadata"]["resourceVersion"]
+            metadata = {**(patch.get("metadata") or {}), "resourceVersion": version}
+            try:
+                await self._client.patch(
+                    self._resource,
+                    self._name,
+                    {**patch, "metadata": metadata},
+                    self._namespace,
+                    options=options,
+                )
+                return
+            except StatusError as error:
+                if last or not error.is_conflict:
+                    raise
+                fresh = await self._client.get(self._resource, self._name, self._namespace)
+                if edit_text.changed_paths(base, fresh):
+                    raise
+                base = fresh
 
     async def _rebase(self, base: Object, after: Object) -> tuple[Object, str, list[str]]:
         """The newest version with the user's changes on it, and what others changed meanwhile."""
@@ -110,7 +126,7 @@ class Edit:
         theirs = edit_text.changed_paths(base, fresh)
         merged = edit_text.apply_merge_patch(fresh, edit_text.user_patch(base, after))
         problems = [
-            f"{self._title} was changed by someone else while you edited it:",
+            f"{self._title} was changed by someone else while you edited it",
             *(f"  {line}" for line in theirs[:20]),
             "Below is the new version with your changes on it. Save the file to apply it.",
         ]

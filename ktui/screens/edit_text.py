@@ -6,6 +6,7 @@ version the change was made on, so that nobody's later change is overwritten uns
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -108,8 +109,10 @@ def user_patch(before: Object, after: Object) -> Object:
 
 
 def changed_paths(before: Object, after: Object) -> list[str]:
-    """The fields that differ, with both values, for people."""
-    return _paths(user_patch(before, after), before, "")
+    """The fields that differ, with both values, for people; what the cluster itself keeps up to date aside."""
+    patch = {key: value for key, value in user_patch(before, after).items() if key != "status"}
+    metadata = {key: value for key, value in (patch.get("metadata") or {}).items() if key != "generation"}
+    return _paths({**patch, "metadata": metadata}, before, "")
 
 
 def _paths(patch: Object, before: Object, lead: str) -> list[str]:
@@ -125,5 +128,6 @@ def _paths(patch: Object, before: Object, lead: str) -> list[str]:
 
 
 def _brief(value: Any) -> str:
-    text = "(none)" if value is None else str(value).replace("\n", " ")
+    text = "(none)" if value is None else value if isinstance(value, str) else json.dumps(value)
+    text = text.replace("\n", " ")
     return text if len(text) <= 60 else text[:59] + "…"

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ktui.kube.resource import Object
+from ktui.screens.browsing import Browser
 from ktui.screens.live_table import Link, Source
-
-if TYPE_CHECKING:
-    from ktui.screens.browser import BrowserScreen
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +19,7 @@ log = logging.getLogger(__name__)
 class Feed:
     """The `Sink` of one view."""
 
-    def __init__(self, browser: BrowserScreen, cursor: str | None) -> None:
+    def __init__(self, browser: Browser, cursor: str | None) -> None:
         self._browser = browser
         self._restore = cursor
         """UID of the row to put the cursor on as soon as it is there."""
@@ -37,7 +34,7 @@ class Feed:
 
     @property
     def _heard(self) -> bool:
-        return self._browser.feed is self and self._browser.is_attached
+        return self._browser.hears(self) and self._browser.is_attached
 
     def on_columns(self, definitions: Sequence[Object]) -> None:
         if self._heard and self._browser.model.set_columns(definitions):

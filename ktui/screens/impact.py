@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ktui.client.base import Client, ListOptions
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import NAMESPACES, PODS, REPLICA_SETS
+from ktui.kube.kinds import MANIFEST_FILES, NAMESPACES, PODS, REPLICA_SETS
 from ktui.kube.resource import Object, Resource
 from ktui.screens.catalog import Catalog
 from ktui.screens.items import Item
@@ -38,15 +38,19 @@ def owned(roots: Iterable[str], objects: Mapping[str, Sequence[Object]]) -> Coun
     return found
 
 
-async def impact_of(client: Client, catalog: Catalog, items: Sequence[Item]) -> list[str]:
-    """Lines that tell what goes with `items` when they are deleted."""
+async def impact_of(
+    client: Client, catalog: Catalog, items: Sequence[Item], *, kept: Collection[str] = ()
+) -> list[str]:
+    """Lines that tell what goes with `items` when they are deleted. `kept`: UIDs that a watched file brings back."""
     resource = items[0].resource
+    if resource.key == MANIFEST_FILES.key:
+        return ["Only the record goes: the objects stay, and a file in the watched folder gets a new one."]
     if resource.key == NAMESPACES.key:
         contents = await asyncio.gather(*(_contents(client, catalog, item.name) for item in items))
         return [line for lines in contents for line in lines]
     lines: list[str] = []
     if resource.key == PODS.key:
-        bare = [item.name for item in items if item.owner is None]
+        bare = [item.name for item in items if item.owner is None and item.uid not in kept]
         owners = {f"{o.get('kind')} {o.get('name')}" for item in items if (o := item.owner) is not None}
         if owners:
             lines.append(f"{_some(sorted(owners))} will make new ones.")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ktui.screens.log_streams import LogTarget
+from ktui.screens.save import new_path
 from ktui.widgets.log_model import LogModel
 from ktui.widgets.log_paint import plain_line
 
@@ -18,12 +15,8 @@ _SLICE = 2000
 
 
 def default_path(target: LogTarget, now: float) -> Path:
-    """A new file named after the target and the time: here, at home, or where temporary files are."""
-    moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-    words = [target.namespace, target.name, target.container, moment]
-    name = re.sub(r"[^\w.-]+", "-", "-".join(word for word in words if word)) + ".log"
-    folders = (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))
-    return next((folder for folder in folders if os.access(folder, os.W_OK)), folders[-1]) / name
+    """A new file named after the target."""
+    return new_path((target.namespace, target.name, target.container), ".log", now)
 
 
 async def save_lines(model: LogModel, numbers: Sequence[int], path: str) -> tuple[int, Path]:

@@ -113,7 +113,7 @@ class ManifestScreen(DocumentScreen):
     ]
 
     def __init__(self, session: Session, item: Item) -> None:
-        super().__init__(session, item)
+        super().__init__(session, item, editable=True)
         self._detail = Detail([])
         self.goto: View | None = None
         """Where the browser is to go when the screen is left."""

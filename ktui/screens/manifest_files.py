@@ -6,17 +6,19 @@ for reading the records and the source lines of an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ktui.client.base import Client
+from ktui.client.base import Client, WatchOptions
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import MANIFEST_FILES
 from ktui.kube.manifest_file import AWAITING_PRUNE, FOLDER_RECORD, PAUSED_ANNOTATION
 from ktui.kube.resource import Object
 from ktui.screens.catalog import Catalog
 
+_RETRY_SECONDS = 2.0
 _BAD_STATES = frozenset(("Invalid", "Failed"))
 _LET_GO = frozenset(("Orphaned", "Deleted"))
 """States of files that keep nothing any more: of another folder, or gone."""
@@ -32,6 +34,7 @@ class FolderSummary:
     """Objects whose deletion waits for a yes."""
     token: str = ""
     paused: bool = False
+    paused_files: Sequence[str] = ()
 
     @property
     def notice(self) -> str:
@@ -41,7 +44,12 @@ class FolderSummary:
         if self.bad:
             more = f" and {len(self.bad) - 1} more" if len(self.bad) > 1 else ""
             return f"{self.bad[0]}{more} invalid (:mf)"
-        return "manifests paused" if self.paused else ""
+        if self.paused:
+            return "manifests paused"
+        if self.paused_files:
+            more = f" and {len(self.paused_files) - 1} more" if len(self.paused_files) > 1 else ""
+            return f"{self.paused_files[0]}{more} paused (:mf)"
+        return ""
 
 
 def is_folder(record: Object) -> bool:
@@ -65,16 +73,20 @@ def summarize(records: Iterable[Object]) -> FolderSummary:
     bad: list[str] = []
     waiting: tuple[str, ...] = ()
     token, paused = "", False
+    paused_files: list[str] = []
     for record in records:
         status: Object = record.get("status") or {}
+        path = str((record.get("spec") or {}).get("path") or "")
         if is_folder(record):
             prune: Object = status.get("prune") or {}
             paused = is_paused(record)
             if status.get("state") == AWAITING_PRUNE:
                 waiting, token = tuple(prune.get("objects") or ()), str(prune.get("token") or "")
         elif status.get("state") in _BAD_STATES:
-            bad.append(str((record.get("spec") or {}).get("path") or ""))
-    return FolderSummary(tuple(sorted(bad)), waiting, token, paused)
+            bad.append(path)
+        elif is_paused(record) and status.get("state") not in _LET_GO:
+            paused_files.append(path)
+    return FolderSummary(tuple(sorted(bad)), waiting, token, paused, tuple(sorted(paused_files)))
 
 
 async def read_records(client: Client, catalog: Catalog) -> list[Object]:
@@ -102,23 +114,77 @@ def bringer_of(records: Iterable[Object], uid: str) -> Object | None:
     )
 
 
-async def put_back_by(client: Client, catalog: Catalog, uids: Sequence[str]) -> list[str]:
-    """A line for dialogs that change objects by hand: which files undo that, because the folder is the truth."""
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """The files that undo what is done to some objects by hand, because the folder is the truth."""
+
+    files: Sequence[Object] = ()
+    """Their records, by path."""
+    uids: frozenset[str] = frozenset()
+    """The objects they keep."""
+
+    @property
+    def _named(self) -> str:
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"{self.files[0]['spec']['path']}{more}"
+
+    @property
+    def warning(self) -> list[str]:
+        """A line for the dialog of such an action; none where no file minds."""
+        if not self.files:
+            return []
+        text = f"{self._named} brought it: the folder puts back what the file says."
+        return [f"{text} To keep a change, edit the file (e)."]
+
+    @property
+    def option(self) -> str:
+        """What a dialog offers to do besides; "" where no file minds."""
+        return f"Pause {self._named}, so that it stays" if self.files else ""
+
+    async def pause(self, client: Client) -> None:
+        """Have the files leave their objects alone."""
+        for record in self.files:
+            await annotate(client, record["metadata"]["name"], {PAUSED_ANNOTATION: "true"})
+
+
+async def keepers_of(client: Client, catalog: Catalog, uids: Iterable[str]) -> Keepers:
+    """Which files keep objects as they say; none while the folder is paused."""
     records = await read_records(client, catalog)
     if any(is_folder(record) and is_paused(record) for record in records):
-        return []
-    found = {
-        str((file.get("spec") or {}).get("path") or "")
-        for uid in uids
-        if (file := bringer_of(records, uid)) is not None and not is_paused(file)
-    }
-    if not found:
-        return []
-    files = sorted(found)
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return [
-        f"{files[0]}{more} brought it: the folder puts back what the file says. To keep a change, edit the file (e)."
-    ]
+        return Keepers()
+    kept = {uid: file for uid in uids if (file := bringer_of(records, uid)) and not is_paused(file)}
+    files = {str(file["spec"]["path"]): file for file in kept.values()}
+    return Keepers([files[path] for path in sorted(files)], frozenset(kept))
+
+
+async def annotate(client: Client, name: str, annotations: Object) -> None:
+    """Ask something of the folder's syncer, through the annotations of a record."""
+    await client.patch(MANIFEST_FILES, name, {"metadata": {"annotations": annotations}})
+
+
+async def follow_records(client: Client, tell: Callable[[Sequence[Object]], None]) -> None:
+    """Tell every record, now and whenever one changes; ends where the cluster watches no folder."""
+    while True:
+        try:
+            listing = await client.list(MANIFEST_FILES)
+            records = {record["metadata"]["name"]: record for record in listing.items}
+            tell(list(records.values()))
+            options = WatchOptions(resource_version=listing.resource_version)
+            async with client.watch(MANIFEST_FILES, options=options) as batches:
+                async for batch in batches:
+                    for event in batch:
+                        name = (event.object.get("metadata") or {}).get("name") or ""
+                        if event.type == "DELETED":
+                            records.pop(name, None)
+                        elif event.type != "BOOKMARK":
+                            records[name] = event.object
+                    tell(list(records.values()))
+        except StatusError as error:
+            if error.code in (401, 403, 404):
+                return
+        except OSError:
+            pass  # The view on the screen tells that the cluster is lost.
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 def excerpt(lines: Sequence[str], line: int, column: int, context: int = 2) -> list[str]:

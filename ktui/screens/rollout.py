@@ -26,7 +26,7 @@ from ktui.kube.errors import StatusError
 from ktui.kube.kinds import REPLICA_SETS
 from ktui.kube.resource import Object
 from ktui.screens.items import Item, columns_of, row_of
-from ktui.screens.manifest_files import put_back_by
+from ktui.screens.manifest_files import keepers_of
 from ktui.screens.session import Session
 from ktui.widgets.dialogs import Confirm
 from ktui.widgets.table_model import Row
@@ -191,11 +191,18 @@ class RolloutScreen(Screen[None]):
         if (self._deployment.get("spec") or {}).get("paused"):
             self.notify(f"{item.path} is paused; resume it first", severity="warning", markup=False)
             return
-        body = await put_back_by(self._session.client, self._session.catalog, [item.uid])
-        question = Confirm(f"Go back to revision {chosen.number} of {item.path}?", body, yes="Go back")
+        keepers = await keepers_of(self._session.client, self._session.catalog, [item.uid])
+        question = Confirm(
+            f"Go back to revision {chosen.number} of {item.path}?",
+            keepers.warning,
+            yes="Go back",
+            option=keepers.option,
+        )
         if not await self.app.push_screen_wait(question):
             return
         try:
+            if question.ticked:
+                await keepers.pause(self._session.client)
             await self._session.client.patch(
                 item.resource, item.name, undo_patch(self._deployment, chosen), item.namespace,
                 patch_type=PatchType.JSON, options=WriteOptions(field_manager="ktui-tui"),

@@ -13,6 +13,8 @@ from ktui.kube.kinds import SECRETS
 from ktui.kube.resource import Object
 from ktui.kube.yaml_text import to_yaml, without_managed_fields
 from ktui.screens.document import DocumentScreen
+from ktui.screens.items import Item
+from ktui.screens.session import Session
 from ktui.widgets.document_view import DocumentView, Paint, StyleOf, plain
 from ktui.widgets.split_line import Part
 from ktui.widgets.yaml_lines import fold_ranges, painter
@@ -35,6 +37,7 @@ class YamlScreen(DocumentScreen):
     """An object as it is stored."""
 
     WORD: ClassVar[str] = "YAML"
+    SUFFIX: ClassVar[str] = ".yaml"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "fold", "Fold", tooltip="Fold or unfold the block under the cursor"),
         Binding("z", "fold_all", "Fold all", show=False, tooltip="Fold everything, or nothing"),
@@ -43,8 +46,11 @@ class YamlScreen(DocumentScreen):
     ]
 
     _managed = False
-    _decoded = False
     _paint: Paint = staticmethod(plain)
+
+    def __init__(self, session: Session, item: Item, *, editable: bool = False, decode: bool = False) -> None:
+        super().__init__(session, item, editable=editable)
+        self._decoded = decode
 
     async def write(self, obj: Object) -> str:
         if not self._managed:

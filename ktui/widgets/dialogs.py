@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets import Button, Checkbox, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 T = TypeVar("T")
@@ -27,26 +27,53 @@ _FRAME = """
     & .dialog--body { height: auto; max-height: 12; margin-top: 1; }
     & .dialog--body Label { width: 1fr; }
     & .dialog--error { color: $text-error; width: 1fr; }
+    & Checkbox { margin-top: 1; background: $panel; width: 1fr; }
     & .dialog--buttons { height: 1; margin-top: 1; align-horizontal: right; }
     & .dialog--buttons Button { margin-left: 2; }
 """
 
 
-class Confirm(ModalScreen[bool]):
+class _Ticking:
+    """A question with something that may be done besides: `option` is its text, "" where there is none."""
+
+    option: str
+    option_key: ClassVar[str]
+
+    ticked: bool = False
+    """Whether the user wants it; to be read with the answer."""
+
+    def compose_option(self) -> ComposeResult:
+        if self.option:
+            yield Checkbox(f"{self.option} ({self.option_key})", compact=True)
+
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+        self.ticked = event.value
+
+
+class Confirm(_Ticking, ModalScreen[bool]):
     """Asks before something is done. `body` tells what it will touch; cancelling is the default."""
 
     DEFAULT_CSS = f"Confirm {{ {_FRAME} }}"
+    option_key = "p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n,escape,q", "answer(False)", "No"),
+        Binding("p", "tick", show=False),
         Binding("left,up", "app.focus_previous", show=False),
         Binding("right,down", "app.focus_next", show=False),
     ]
 
     def __init__(
-        self, title: str, body: Sequence[str] = (), *, yes: str = "Yes", danger: bool = False
+        self,
+        title: str,
+        body: Sequence[str] = (),
+        *,
+        yes: str = "Yes",
+        danger: bool = False,
+        option: str = "",
     ) -> None:
         super().__init__(classes="-danger" if danger else "")
+        self.option = option
         self._title = title
         self._body = body
         self._yes = yes
@@ -58,6 +85,7 @@ class Confirm(ModalScreen[bool]):
             if self._body:
                 with VerticalScroll(classes="dialog--body", can_focus=False):
                     yield Label("\n".join(self._body), markup=False)
+            yield from self.compose_option()
             with Horizontal(classes="dialog--buttons"):
                 yield Button("Cancel (n)", id="no", compact=True)
                 yield Button(
@@ -70,14 +98,19 @@ class Confirm(ModalScreen[bool]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
+    def action_tick(self) -> None:
+        for box in self.query(Checkbox):
+            box.toggle()
+
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
 
 
-class AskText(ModalScreen[str | None]):
+class AskText(_Ticking, ModalScreen[str | None]):
     """Asks for a line of text; `check` returns what is wrong with it, or "". None when cancelled."""
 
     DEFAULT_CSS = f"AskText {{ {_FRAME} }} AskText Input {{ margin-top: 1; }}"
+    option_key = "tab, space"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
 
     def __init__(
@@ -88,8 +121,10 @@ class AskText(ModalScreen[str | None]):
         value: str = "",
         placeholder: str = "",
         check: Callable[[str], str] | None = None,
+        option: str = "",
     ) -> None:
         super().__init__()
+        self.option = option
         self._title = title
         self._body = body
         self._value = value
@@ -104,6 +139,7 @@ class AskText(ModalScreen[str | None]):
                     yield Label("\n".join(self._body), markup=False)
             yield Input(self._value, placeholder=self._placeholder)
             yield Label("", classes="dialog--error", markup=False)
+            yield from self.compose_option()
 
     def on_input_changed(self) -> None:
         self.query_one(".dialog--error", Label).update("")

@@ -221,6 +221,8 @@ async def test_read_only_kinds_are_written_by_the_system_only(client: LocalClien
     assert refused.value.code == 403
     await LocalClient(server, "system:manifests").create(MANIFEST_FILES, body)
     assert await client.get(MANIFEST_FILES, "f")
+    await client.delete(MANIFEST_FILES, "f")
+    assert not (await client.list(MANIFEST_FILES)).items
 
 
 async def test_unknown_resources_and_subresources_are_404(client: LocalClient):

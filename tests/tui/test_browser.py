@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +12,11 @@ from textual import events
 from textual.pilot import Pilot
 from tui_cluster import TuiCluster, screen_text, until
 
-from ktui.app import KtuiApp, QuitChoice
+from ktui.app import AppSettings, KtuiApp, QuitChoice
 from ktui.kube.errors import unavailable
 from ktui.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
+from ktui.screens import browser as browser_module
+from ktui.screens import cluster_bar
 from ktui.screens.browser import BrowserScreen
 from ktui.screens.catalog import Catalog
 from ktui.screens.session import Connection
@@ -374,3 +377,45 @@ async def test_a_kind_that_came_later_is_found_by_its_name(cluster: TuiCluster) 
         browser.screen.session.catalog = Catalog(())
         browser.screen.command("configmaps")
         await until(browser.pilot, lambda: browser.screen.view.resource.key == "configmaps")
+
+
+async def test_a_command_typed_while_the_cluster_starts_waits_for_it(cluster: TuiCluster) -> None:
+    started = asyncio.Event()
+
+    async def connect() -> Connection:
+        await started.wait()
+        return Connection(client=cluster.client, context="test")
+
+    await cluster.client.create(CONFIG_MAPS, {"metadata": {"name": "page"}}, "default")
+    app = KtuiApp(connect, AppSettings(), now=lambda: cluster.clock.now().timestamp())
+    async with app.run_test(size=(110, 24), notifications=True) as pilot:
+        browser = Browsing(app, pilot)
+        await pilot.press(":", *"cm", "enter")
+        await browser.says(":cm follows")
+        started.set()
+        await browser.shows("page")
+
+
+async def test_ctrl_c_asks_to_quit(cluster: TuiCluster) -> None:
+    async with browsing(cluster) as browser:
+        await browser.pilot.press("ctrl+c")
+        await browser.says("Quit: what about the cluster?")
+
+
+async def test_a_cluster_that_does_not_answer_is_told(
+    cluster: TuiCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*args: Any, **options: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async with browsing(cluster) as browser:
+        await browser.shows()
+        monkeypatch.setattr(browser_module, "_PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr(cluster_bar, "_PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr(cluster.client, "table", never)
+        monkeypatch.setattr(cluster.client, "list", never)
+        await browser.pilot.press("ctrl+r")
+        await browser.says("◌ loading")
+        await browser.says("The cluster takes its time")
+        browser.screen.query_one(cluster_bar.ClusterBar).read()
+        await browser.says("◌ no answer")

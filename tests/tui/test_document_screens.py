@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
+import pytest
 from test_browser import browsing
 from tui_cluster import TuiCluster, until
 
@@ -85,6 +87,38 @@ async def test_yaml_folds_and_keeps_its_place_through_changes(cluster: TuiCluste
         assert browser.app.clipboard.startswith("apiVersion: v1\nkind: Pod")
 
 
+async def test_help_tells_the_keys_of_every_text(cluster: TuiCluster) -> None:
+    await cluster.pod("web")
+    async with browsing(cluster, size=(110, 60)) as browser:
+        await browser.shows("web")
+        await browser.pilot.press("y")
+        await browser.says("YAML pod/web")
+        await browser.pilot.press("question_mark")
+        await browser.says("Fold or unfold the block")
+        await browser.says("Find a text or regex")
+        await browser.says("Write the text to a file")
+
+
+async def test_a_text_is_saved(cluster: TuiCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    await cluster.pod("web")
+    async with browsing(cluster) as browser:
+        await browser.shows("web")
+        await browser.pilot.press("ctrl+s")
+        await browser.says("Save 1 row to")
+        await browser.pilot.press("enter")
+        await browser.says("Saved 1 row to")
+        await browser.pilot.press("y")
+        await browser.says("kind: Pod")
+        await browser.pilot.press("ctrl+s")
+        await browser.says("lines to")
+        await browser.pilot.press("enter")
+        await until(browser.pilot, lambda: len(list(tmp_path.iterdir())) == 2)
+    table = next(tmp_path.glob("default-pods-*.csv")).read_text()
+    assert table.splitlines() == ["Name,Ready,Status,Restarts,Age", "web,1/1,Running,0,0s"]
+    assert "kind: Pod" in next(tmp_path.glob("default-pod-web-*.yaml")).read_text()
+
+
 async def test_a_secret_is_decoded_on_demand(cluster: TuiCluster) -> None:
     data = {"password": base64.b64encode(b"hunter2").decode(), "blob": base64.b64encode(b"\xff\xfe").decode()}
     await cluster.client.create(SECRETS, {"metadata": {"name": "db"}, "data": data}, "default")
@@ -97,3 +131,5 @@ async def test_a_secret_is_decoded_on_demand(cluster: TuiCluster) -> None:
         await browser.says(f"blob: {data['blob']}")
         await browser.pilot.press("x")
         await until(browser.pilot, lambda: "hunter2" not in browser.text)
+        await browser.pilot.press("escape", "x")
+        await browser.says("password: hunter2")

@@ -93,6 +93,16 @@ async def test_an_edit_is_applied(cluster: TuiCluster, editor: Any) -> None:
         assert editor.files == []
 
 
+async def test_an_edit_from_the_yaml_comes_back_to_it(cluster: TuiCluster, editor: Any) -> None:
+    editor.does("text = text.replace('replicas: 2', 'replicas: 3')")
+    async with a_deployment(cluster) as browser:
+        await browser.pilot.press("y")
+        await browser.says("replicas: 2")
+        await browser.pilot.press("e")
+        await browser.says("YAML deployment/web")
+        await browser.says("replicas: 3")
+
+
 async def test_an_unchanged_edit_is_cancelled(cluster: TuiCluster, editor: Any) -> None:
     async with a_deployment(cluster) as browser:
         await browser.pilot.press("e")
@@ -147,6 +157,29 @@ async def test_a_conflict_shows_what_others_did_and_keeps_the_edit(
         stored = await cluster.client.get(DEPLOYMENTS, "web", "default")
         assert stored["spec"]["replicas"] == 5
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "shop:2"
+
+
+async def test_a_status_written_meanwhile_is_no_conflict(
+    cluster: TuiCluster, editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor.does("text = text.replace('image: shop:1', 'image: shop:2')")
+    real = cluster.client.patch
+    calls: list[int] = []
+
+    async def patch(*args: Any, **options: Any) -> Any:
+        if not calls:
+            calls.append(1)
+            fresh = await cluster.client.get(DEPLOYMENTS, "web", "default")
+            status = {"observedGeneration": 1, "replicas": 2}
+            await cluster.client.update(DEPLOYMENTS, {**fresh, "status": status}, subresource="status")
+        return await real(*args, **options)
+
+    monkeypatch.setattr(cluster.client, "patch", patch)
+    async with a_deployment(cluster) as browser:
+        await browser.pilot.press("e")
+        await browser.says("Edited deployment/web")
+        with pytest.raises(FileNotFoundError):
+            editor.saw(1)
 
 
 def test_editors_are_opened_at_the_line(monkeypatch: pytest.MonkeyPatch) -> None:

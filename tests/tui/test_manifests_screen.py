@@ -89,6 +89,62 @@ async def test_a_scale_by_hand_says_which_file_undoes_it(cluster: TuiCluster, tm
         assert "web.yaml brought it" in browser.text
 
 
+async def test_a_change_by_hand_stays_when_its_file_is_paused_with_it(
+    cluster: TuiCluster, tmp_path: Path
+) -> None:
+    web = await cluster.deployment("web")
+    brought = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "default", "name": "web",
+               "uid": web["metadata"]["uid"], "digest": "x"}  # fmt: skip
+    await put(cluster, record("web-1", tmp_path, "web.yaml", objects=[brought]))
+    async with browsing(cluster, command="deploy") as browser:
+        await browser.shows("web")
+        await browser.pilot.press("s")
+        await browser.says("Pause web.yaml, so that it stays")
+        await browser.pilot.press("tab", "space", "shift+tab", "end", "backspace", "5", "enter")
+        await browser.says("Scaled deployment/web to 5")
+        assert (await annotations(cluster, "web-1"))["ktui.dev/paused"] == "true"
+        await browser.says("web.yaml paused (:mf)")
+        await browser.pilot.press("ctrl+d")
+        await browser.says("Delete deployment/web?")
+        assert "Pause web.yaml" not in browser.text
+
+
+async def test_a_pod_that_a_file_brings_back_is_not_said_to_be_lost(
+    cluster: TuiCluster, tmp_path: Path
+) -> None:
+    pod = await cluster.pod("lone")
+    brought = {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "lone",
+               "uid": pod["metadata"]["uid"], "digest": "x"}  # fmt: skip
+    await put(cluster, record("lone-1", tmp_path, "lone.yaml", objects=[brought]))
+    async with browsing(cluster) as browser:
+        await browser.shows("lone")
+        await browser.pilot.press("ctrl+d")
+        await browser.says("lone.yaml brought it")
+        assert "Nothing brings back" not in browser.text
+        await browser.pilot.press("p", "y")
+        await browser.says("Deleted pod/lone")
+        assert (await annotations(cluster, "lone-1"))["ktui.dev/paused"] == "true"
+
+
+async def test_the_header_tells_of_a_bad_file_at_once(cluster: TuiCluster, tmp_path: Path) -> None:
+    async with browsing(cluster) as browser:
+        await put(cluster, record("web-1", tmp_path, "web.yaml", state="Invalid"))
+        await browser.says("web.yaml invalid (:mf)")
+        syncer = LocalClient(cluster.server, "system:ktui-manifests", manager="ktui")
+        await syncer.delete(MANIFEST_FILES, "web-1")
+        await until(browser.pilot, lambda: "invalid" not in browser.text)
+
+
+async def test_a_record_that_nothing_needs_can_be_deleted(cluster: TuiCluster, tmp_path: Path) -> None:
+    await put(cluster, record("old-1", tmp_path, "old.yaml", state="Orphaned"))
+    async with browsing(cluster, command="mf") as browser:
+        await browser.shows("old-1")
+        await browser.pilot.press("ctrl+d")
+        await browser.says("Only the record goes")
+        await browser.pilot.press("y")
+        await browser.shows()
+
+
 async def test_pause_reapply_and_pause_all(cluster: TuiCluster, folder: Path) -> None:
     await put(cluster, record("folder", folder, ".", state="Watching"))
     async with browsing(cluster, size=(110, 30), command="mf") as browser:
@@ -100,7 +156,7 @@ async def test_pause_reapply_and_pause_all(cluster: TuiCluster, folder: Path) ->
         await browser.says("Resumed page.yaml")
         assert "ktui.dev/paused" not in await annotations(cluster, "page-1")
         await browser.pilot.press("r")
-        await browser.says("Applying page-1 anew")
+        await browser.says("Applying page.yaml anew")
         assert "ktui.dev/reapply-requested-at" in await annotations(cluster, "page-1")
         await browser.pilot.press("P")
         await browser.says("Paused the folder")

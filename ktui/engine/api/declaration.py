@@ -123,6 +123,8 @@ class Declaration:
     """A delete without propagation policy orphans dependents (only legacy kinds)."""
     read_only: bool = False
     """Kinds of group ktui.dev that only the engine writes."""
+    forgettable: bool = False
+    """Read-only, but users may delete one: if it still means something, the engine writes it anew."""
     prepare_delete: Callable[[Object], Object] = _unchanged
     """What a delete does to an object before it is marked: finalizers that have to be worked off."""
     custom: Custom | None = None

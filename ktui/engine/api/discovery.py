@@ -41,7 +41,7 @@ def _verbs(declaration: Declaration) -> tuple[str, ...]:
     if declaration.resource.key == BINDINGS.key:
         return ("create",)
     if declaration.read_only:
-        return READ_VERBS
+        return (*READ_VERBS, "delete") if declaration.forgettable else READ_VERBS
     if declaration.resource.key == NAMESPACES.key:
         return tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
     return ALL_VERBS

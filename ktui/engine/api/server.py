@@ -478,7 +478,8 @@ class ApiServer:
         if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)
         reads = verb in ("get", "list", "watch")
-        if declaration.read_only and not (reads or annotates or request.user.is_system):
+        may = reads or annotates or (declaration.forgettable and verb == "delete")
+        if declaration.read_only and not (may or request.user.is_system):
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
         if declaration.custom is not None and declaration.custom.warning:
             warn(request, [declaration.custom.warning])

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from ktui.kube.kinds import NAMESPACES
 from ktui.screens.actions.registry import Action, ActionContext
+from ktui.screens.save import ask_and_save, csv_of, new_path
 from ktui.screens.view import View
 
 _GO, _SHOW, _SORT, _APP = "Go", "Show", "Sort", "ktui"
@@ -36,7 +37,7 @@ async def _help(context: ActionContext) -> None:
     from ktui.screens.help import HelpScreen, help_lines
 
     resource = context.browser.view.resource
-    await context.show(HelpScreen(resource.kind, help_lines(context.browser.registry, resource)))
+    await context.show(HelpScreen(resource.kind, help_lines(context.registry, resource)))
 
 
 def _namespace(digit: int) -> Callable[[ActionContext], Awaitable[None]]:
@@ -104,6 +105,13 @@ async def _copy(context: ActionContext) -> None:
     )
 
 
+async def _save(context: ActionContext) -> None:
+    browser, now = context.browser, context.session.now()
+    rows = len(browser.table.model)
+    path = new_path((browser.view.namespace, browser.view.resource.plural), ".csv", now)
+    await ask_and_save(context.app, f"{rows} row{'' if rows == 1 else 's'}", path, csv_of(browser.table, now))
+
+
 async def _theme(context: ActionContext) -> None:
     app, wanted = context.app, context.argument.strip()
     if wanted and wanted not in app.available_themes:
@@ -161,6 +169,7 @@ ACTIONS = (
     Action(id="trouble", key="ctrl+z", title="Only trouble", group=_SHOW, run=_trouble, help="Only rows that want attention (marked ! in the margin)"),
     Action(id="refresh", key="ctrl+r", title="Refresh", group=_SHOW, run=_refresh, help="List anew (the view is live anyway)"),
     Action(id="copy", key="c", title="Copy name", group=_SHOW, run=_copy, needs="rows", help="Copy the names of the rows to the clipboard"),
+    Action(id="save", key="ctrl+s", title="Save", group=_SHOW, run=_save, help="Save the shown rows as a CSV file"),
     Action(
         id="theme", key="", title="Light / dark", group=_APP, run=_theme, commands=("theme",),
         help="Change between the dark and the light theme, or to a named one",

@@ -10,7 +10,7 @@ from ktui.kube.kinds import PODS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.impact import impact_of
 from ktui.screens.items import Item
-from ktui.screens.manifest_files import put_back_by
+from ktui.screens.manifest_files import keepers_of
 from ktui.widgets.dialogs import Confirm
 
 _GROUP = "Danger"
@@ -38,12 +38,16 @@ async def _remove(context: ActionContext, verb: str, options: DeleteOptions) -> 
     lines = name_all(items) if len(items) > 1 else []
     if items[0].namespace and len(items) == 1:
         lines.append(f"In namespace {items[0].namespace}.")
-    lines += await impact_of(context.client, context.session.catalog, items)
-    lines += await put_back_by(context.client, context.session.catalog, [item.uid for item in items])
+    keepers = await keepers_of(context.client, context.session.catalog, [item.uid for item in items])
+    lines += await impact_of(context.client, context.session.catalog, items, kept=keepers.uids)
+    lines += keepers.warning
     if options.grace_period_seconds == 0:
         lines.append("At once: no preStop hook, no grace period, no SIGTERM.")
-    if not await context.show(Confirm(f"{verb} {what}?", lines, yes=verb, danger=True)):
+    question = Confirm(f"{verb} {what}?", lines, yes=verb, danger=True, option=keepers.option)
+    if not await context.show(question):
         return
+    if question.ticked:
+        await keepers.pause(context.client)
     results = await asyncio.gather(*(_delete_one(context, item, options) for item in items))
     problems = [problem for problem in results if problem]
     done = len(items) - len(problems)

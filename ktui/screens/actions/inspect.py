@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from ktui.kube.kinds import PODS
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ktui.kube.kinds import PODS, SECRETS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.containers import CONTAINERS
 from ktui.screens.items import Item
 from ktui.screens.log_streams import LogScope, LogTarget
+
+if TYPE_CHECKING:
+    from ktui.screens.document import DocumentScreen
 
 _GROUP = "Look"
 _WITH_LOGS = frozenset({
@@ -37,13 +43,33 @@ async def _previous(context: ActionContext) -> None:
 async def _describe(context: ActionContext) -> None:
     from ktui.screens.describe import DescribeScreen
 
-    await context.show(DescribeScreen(context.session, context.item))
+    await _read(context, lambda: DescribeScreen(context.session, context.item, editable=_editable(context)))
 
 
 async def _yaml(context: ActionContext) -> None:
     from ktui.screens.yaml_screen import YamlScreen
 
-    await context.show(YamlScreen(context.session, context.item))
+    await _read(context, lambda: YamlScreen(context.session, context.item, editable=_editable(context)))
+
+
+async def _decode(context: ActionContext) -> None:
+    from ktui.screens.yaml_screen import YamlScreen
+
+    editable = _editable(context)
+    await _read(context, lambda: YamlScreen(context.session, context.item, editable=editable, decode=True))
+
+
+def _editable(context: ActionContext) -> bool:
+    edit = context.registry.get("edit")
+    return edit is not None and edit.applies(context.resource)
+
+
+async def _read(context: ActionContext, text: Callable[[], DocumentScreen]) -> None:
+    """Show an object as text, again after each edit that was asked for there."""
+    while await context.show(text()):
+        edit = context.registry.get("edit")
+        assert edit is not None
+        await edit.run(context)
 
 
 ACTIONS = (
@@ -59,6 +85,10 @@ ACTIONS = (
     Action(
         id="yaml", key="y", title="YAML", group=_GROUP, run=_yaml, needs="row", footer=True,
         help="The object as stored: coloured, foldable, live; x decodes a Secret",
+    ),
+    Action(
+        id="decode", key="x", title="Decode", group=_GROUP, run=_decode, needs="row", kinds=frozenset({SECRETS.key}),
+        footer=True, help="A Secret's data as text",
     ),
     Action(
         id="logs", key="l", title="Logs", group=_GROUP, run=_logs, needs="row", kinds=_WITH_LOGS, footer=True,

@@ -13,7 +13,7 @@ from ktui.kube.manifest_file import (
 )
 from ktui.kube.resource import Object
 from ktui.screens.actions.registry import Action, ActionContext
-from ktui.screens.manifest_files import is_folder, is_paused, path_of, read_records, summarize
+from ktui.screens.manifest_files import annotate, is_folder, is_paused, path_of, read_records, summarize
 from ktui.screens.outside import edit_file
 from ktui.screens.view import View
 from ktui.widgets.dialogs import Confirm
@@ -45,7 +45,7 @@ async def _ask_to_prune(context: ActionContext) -> bool:
     body = ["Their manifests are gone from the folder:", *(f"  {name}" for name in summary.waiting)]
     title = f"Delete {count} object{'s' if count != 1 else ''}?"
     if await context.show(Confirm(title, body, yes="Delete them", danger=True)):
-        await _annotate(context, FOLDER_RECORD, {APPROVE_PRUNE_ANNOTATION: summary.token})
+        await annotate(context.client, FOLDER_RECORD, {APPROVE_PRUNE_ANNOTATION: summary.token})
         context.browser.notify(f"Deleting {count} objects")
     return True
 
@@ -77,10 +77,13 @@ async def _edit(context: ActionContext) -> None:
 
 async def _reapply(context: ActionContext) -> None:
     now = datetime.fromtimestamp(context.session.now(), UTC).isoformat()
+    records = await read_records(context.client, context.session.catalog)
+    paths = {record["metadata"]["name"]: str(record["spec"]["path"]) for record in records}
     for item in context.items:
-        await _annotate(context, item.name, {REAPPLY_ANNOTATION: now})
-    names = ", ".join(item.name for item in context.items[:3])
-    context.browser.notify(f"Applying {names} anew", markup=False)
+        await annotate(context.client, item.name, {REAPPLY_ANNOTATION: now})
+    names = ", ".join(paths.get(item.name, item.name) for item in context.items[:3])
+    more = f" and {len(context.items) - 3} more" if len(context.items) > 3 else ""
+    context.browser.notify(f"Applying {names}{more} anew", markup=False)
 
 
 async def _pause(context: ActionContext) -> None:
@@ -95,13 +98,9 @@ async def _pause_all(context: ActionContext) -> None:
 async def _toggle_pause(context: ActionContext, name: str) -> None:
     record = await context.client.get(MANIFEST_FILES, name)
     paused = is_paused(record)
-    await _annotate(context, name, {PAUSED_ANNOTATION: None if paused else "true"})
+    await annotate(context.client, name, {PAUSED_ANNOTATION: None if paused else "true"})
     what = "the folder" if is_folder(record) else str((record.get("spec") or {}).get("path"))
     context.browser.notify(f"{'Resumed' if paused else 'Paused'} {what}", markup=False)
-
-
-async def _annotate(context: ActionContext, name: str, annotations: Object) -> None:
-    await context.client.patch(MANIFEST_FILES, name, {"metadata": {"annotations": annotations}})
 
 
 ACTIONS = (

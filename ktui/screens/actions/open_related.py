@@ -16,7 +16,7 @@ async def _open(context: ActionContext) -> None:
     if view is not None:
         context.browser.drill(view)
         return
-    for action in context.browser.registry.of(context.resource):
+    for action in context.registry.of(context.resource):
         if action.opens_row:
             await action.run(context)
             return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from ktui.client.base import Client
-    from ktui.screens.browser import BrowserScreen
+    from ktui.screens.browsing import Browser
     from ktui.screens.items import Item
     from ktui.screens.session import Session
 
@@ -29,8 +29,9 @@ class ActionContext:
     """What an action works on. `items` are the marked rows, or the one under the cursor."""
 
     app: App[Any]
-    browser: BrowserScreen
+    browser: Browser
     session: Session
+    registry: Registry
     items: Sequence[Item]
     argument: str = ""
     """What was typed after the command, when the action was called as one."""

@@ -12,7 +12,7 @@ from ktui.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from ktui.kube.resource import Object
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.items import Item
-from ktui.screens.manifest_files import put_back_by
+from ktui.screens.manifest_files import Keepers, keepers_of
 from ktui.widgets.dialogs import AskText, Choose, Confirm
 
 _GROUP = "Workload"
@@ -29,8 +29,8 @@ def check_replicas(text: str) -> str:
     return "" if int(text) <= 100_000 else "that is more than any cluster runs"
 
 
-async def _put_back(context: ActionContext, items: Sequence[Item]) -> list[str]:
-    return await put_back_by(context.client, context.session.catalog, [item.uid for item in items])
+async def _keepers(context: ActionContext, items: Sequence[Item]) -> Keepers:
+    return await keepers_of(context.client, context.session.catalog, [item.uid for item in items])
 
 
 async def _scale(context: ActionContext) -> None:
@@ -41,8 +41,15 @@ async def _scale(context: ActionContext) -> None:
     replicas = int((current.get("spec") or {}).get("replicas") or 0)
     what = items[0].path if len(items) == 1 else f"{len(items)} {items[0].resource.plural}"
     body = [f"It has {replicas} now."] if len(items) == 1 else []
-    body += await _put_back(context, items)
-    answer = await context.show(AskText(f"Scale {what} to", body, value=str(replicas), check=check_replicas))
+    keepers = await _keepers(context, items)
+    question = AskText(
+        f"Scale {what} to",
+        [*body, *keepers.warning],
+        value=str(replicas),
+        check=check_replicas,
+        option=keepers.option,
+    )
+    answer = await context.show(question)
     if answer is None:
         return
     wanted = int(answer)
@@ -50,6 +57,8 @@ async def _scale(context: ActionContext) -> None:
         Confirm(f"Scale {what} to 0?", [f"All its pods ({replicas}) end."], yes="Scale to 0", danger=True)
     ):
         return
+    if question.ticked:
+        await keepers.pause(context.client)
     for item in items:
         await context.client.patch(
             item.resource, item.name, {"spec": {"replicas": wanted}}, item.namespace,
@@ -98,16 +107,19 @@ async def _set_image(context: ActionContext) -> None:
         if chosen is None:
             return
     path, name, image = chosen
-    answer = await context.show(
-        AskText(
-            f"Image of {name}",
-            [f"In {item.path}.", *await _put_back(context, [item])],
-            value=image,
-            check=_check_image,
-        )
+    keepers = await _keepers(context, [item])
+    question = AskText(
+        f"Image of {name}",
+        [f"In {item.path}.", *keepers.warning],
+        value=image,
+        check=_check_image,
+        option=keepers.option,
     )
+    answer = await context.show(question)
     if answer is None or answer.strip() == image:
         return
+    if question.ticked:
+        await keepers.pause(context.client)
     patch: list[Object] = [
         # By position, so first make sure that it is still the container that was chosen.
         {"op": "test", "path": f"{path}/name", "value": name},
@@ -142,17 +154,20 @@ async def undo_rollout(context: ActionContext, item: Item) -> None:
         return
     target = revisions[1]
     cause = f": {target.change_cause}" if target.change_cause else ""
-    if await context.show(
-        Confirm(
-            f"Undo the last rollout of {item.path}?",
-            [
-                f"Its template goes back to revision {target.number}{cause}.",
-                "h shows the difference first.",
-                *await _put_back(context, [item]),
-            ],
-            yes="Undo",
-        )
-    ):
+    keepers = await _keepers(context, [item])
+    question = Confirm(
+        f"Undo the last rollout of {item.path}?",
+        [
+            f"Its template goes back to revision {target.number}{cause}.",
+            "h shows the difference first.",
+            *keepers.warning,
+        ],
+        yes="Undo",
+        option=keepers.option,
+    )
+    if await context.show(question):
+        if question.ticked:
+            await keepers.pause(context.client)
         await context.client.patch(
             item.resource, item.name, undo_patch(deployment, target), item.namespace,
             patch_type=PatchType.JSON, options=_WRITE,

@@ -40,6 +40,7 @@ DECLARATIONS = (
             "status.state": lambda file: str(section(file, "status").get("state") or ""),
         },
         read_only=True,
+        forgettable=True,
     ),
     Declaration(
         resource=SCHEDULING_DECISIONS,
