@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ktui.engine.api.rbac.default_rules import READ, rule
+from ktui.engine.api.rbac.default_rules import KEEP, LOOK, OWN, OWN_PODS, READ, TEND, rule, works_on
 from ktui.kube.resource import Object
 
 _APPS: Final = "apps,extensions"
 
 CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
     "attachdetach-controller": (
-        rule("list watch", "", "persistentvolumeclaims persistentvolumes"),
+        rule(LOOK, "", "persistentvolumeclaims persistentvolumes"),
         rule(READ, "", "nodes"),
         rule("patch update", "", "nodes/status"),
-        rule("list watch", "", "pods"),
+        rule(LOOK, "", "pods"),
         rule("create delete get list watch", "storage.k8s.io", "volumeattachments"),
         rule(READ, "storage.k8s.io", "csidrivers csinodes"),
     ),
@@ -41,24 +41,22 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule("escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles"),
     ),
     "cronjob-controller": (
-        rule("get list update watch", "batch", "cronjobs"),
-        rule("create delete get list patch update watch", "batch", "jobs"),
+        rule(TEND, "batch", "cronjobs"),
+        rule(OWN, "batch", "jobs"),
         rule("update", "batch", "cronjobs/finalizers cronjobs/status"),
         rule("delete list watch", "", "pods"),
     ),
     "daemon-set-controller": (
-        rule(READ, _APPS, "daemonsets"),
-        rule("update", _APPS, "daemonsets/finalizers daemonsets/status"),
-        rule("list watch", "", "nodes"),
-        rule("create delete list patch watch", "", "pods"),
+        *works_on(READ, _APPS, "daemonsets"),
+        rule(LOOK, "", "nodes"),
+        rule(OWN_PODS, "", "pods"),
         rule("create", "", "pods/binding"),
-        rule("create delete get list patch update watch", "apps", "controllerrevisions"),
+        rule(OWN, "apps", "controllerrevisions"),
     ),
     "deployment-controller": (
-        rule("get list update watch", _APPS, "deployments"),
-        rule("update", _APPS, "deployments/finalizers deployments/status"),
-        rule("create delete get list patch update watch", _APPS, "replicasets"),
-        rule("get list update watch", "", "pods"),
+        *works_on(TEND, _APPS, "deployments"),
+        rule(OWN, _APPS, "replicasets"),
+        rule(TEND, "", "pods"),
     ),
     "disruption-controller": (
         rule(READ, _APPS, "deployments replicasets"),
@@ -71,18 +69,18 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
     ),
     "endpoint-controller": (
         rule(READ, "", "pods services"),
-        rule("create delete get list update watch", "", "endpoints"),
+        rule(KEEP, "", "endpoints"),
         rule("create", "", "endpoints/restricted"),
     ),
     "endpointslice-controller": (
         rule(READ, "", "nodes pods services"),
         rule("update", "", "services/finalizers"),
-        rule("create delete get list update watch", "discovery.k8s.io", "endpointslices"),
+        rule(KEEP, "discovery.k8s.io", "endpointslices"),
     ),
     "endpointslicemirroring-controller": (
         rule(READ, "", "endpoints services"),
         rule("update", "", "endpoints/finalizers services/finalizers"),
-        rule("create delete get list update watch", "discovery.k8s.io", "endpointslices"),
+        rule(KEEP, "discovery.k8s.io", "endpointslices"),
     ),
     "ephemeral-volume-controller": (
         rule(READ, "", "pods"),
@@ -99,14 +97,13 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule(READ, "autoscaling", "horizontalpodautoscalers"),
         rule("update", "autoscaling", "horizontalpodautoscalers/status"),
         rule("get update", "*", "*/scale"),
-        rule("list watch", "", "pods"),
-        rule("list watch", "metrics.k8s.io", "pods"),
+        rule(LOOK, "", "pods"),
+        rule(LOOK, "metrics.k8s.io", "pods"),
         rule(READ, "custom.metrics.k8s.io,external.metrics.k8s.io", "*"),
     ),
     "job-controller": (
-        rule("get list patch update watch", "batch", "jobs"),
-        rule("update", "batch", "jobs/finalizers jobs/status"),
-        rule("create delete list patch watch", "", "pods"),
+        *works_on("get list patch update watch", "batch", "jobs"),
+        rule(OWN_PODS, "", "pods"),
     ),
     "legacy-service-account-token-cleaner": (
         rule("get", "", "configmaps", "kube-apiserver-legacy-service-account-token-tracking"),
@@ -123,12 +120,12 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule("delete get list watch", "", "pods"),
     ),
     "persistent-volume-binder": (
-        rule("create delete get list update watch", "", "persistentvolumes"),
+        rule(KEEP, "", "persistentvolumes"),
         rule("update", "", "persistentvolumeclaims/status persistentvolumes/status"),
-        rule("get list update watch", "", "persistentvolumeclaims"),
+        rule(TEND, "", "persistentvolumeclaims"),
         rule("create delete get list watch", "", "pods"),
         rule(READ, "storage.k8s.io", "storageclasses"),
-        rule("list watch", "", "nodes"),
+        rule(LOOK, "", "nodes"),
         rule("watch", "", "events"),
     ),
     "pod-garbage-collector": (
@@ -136,23 +133,21 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule(READ, "", "nodes"),
         rule("patch", "", "pods/status"),
     ),
-    "pv-protection-controller": (rule("get list update watch", "", "persistentvolumes"),),
+    "pv-protection-controller": (rule(TEND, "", "persistentvolumes"),),
     "pvc-protection-controller": (
-        rule("get list update watch", "", "persistentvolumeclaims"),
+        rule(TEND, "", "persistentvolumeclaims"),
         rule(READ, "", "pods"),
     ),
     "replicaset-controller": (
-        rule("get list update watch", _APPS, "replicasets"),
-        rule("update", _APPS, "replicasets/finalizers replicasets/status"),
-        rule("create delete list patch watch", "", "pods"),
+        *works_on(TEND, _APPS, "replicasets"),
+        rule(OWN_PODS, "", "pods"),
     ),
     "replication-controller": (
-        rule("get list update watch", "", "replicationcontrollers"),
-        rule("update", "", "replicationcontrollers/finalizers replicationcontrollers/status"),
-        rule("create delete list patch watch", "", "pods"),
+        *works_on(TEND, "", "replicationcontrollers"),
+        rule(OWN_PODS, "", "pods"),
     ),
     "resourcequota-controller": (
-        rule("list watch", "*", "*"),
+        rule(LOOK, "*", "*"),
         rule("update", "", "resourcequotas/status"),
     ),
     "root-ca-cert-publisher": (rule("create update", "", "configmaps"),),
@@ -160,14 +155,13 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
     "service-controller": (
         rule(READ, "", "services"),
         rule("patch update", "", "services/status"),
-        rule("list watch", "", "nodes"),
+        rule(LOOK, "", "nodes"),
     ),
     "statefulset-controller": (
-        rule("create delete get list patch update watch", "", "pods"),
-        rule(READ, "apps", "statefulsets"),
-        rule("update", "apps", "statefulsets/finalizers statefulsets/status"),
-        rule("create delete get list patch update watch", "apps", "controllerrevisions"),
-        rule("create delete get list update watch", "", "persistentvolumeclaims"),
+        rule(OWN, "", "pods"),
+        *works_on(READ, "apps", "statefulsets"),
+        rule(OWN, "apps", "controllerrevisions"),
+        rule(KEEP, "", "persistentvolumeclaims"),
         rule("update", "", "pods/finalizers"),
     ),
     "ttl-after-finished-controller": (rule("delete get list watch", "batch", "jobs"),),

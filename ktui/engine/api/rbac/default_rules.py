@@ -9,6 +9,15 @@ from ktui.kube.resource import Object
 READ: Final = "get list watch"
 WRITE: Final = "create delete deletecollection patch update"
 READ_WRITE: Final = "create delete deletecollection get list patch update watch"
+LOOK: Final = "list watch"
+"""What an informer needs."""
+TEND: Final = "get list update watch"
+"""What a controller needs of the objects it works on."""
+OWN: Final = "create delete get list patch update watch"
+"""What a controller needs of the objects it makes."""
+OWN_PODS: Final = "create delete list patch watch"
+KEEP: Final = "create delete get list update watch"
+"""As OWN, for objects that are written as a whole."""
 
 
 def rule(verbs: str, groups: str, resources: str, *names: str) -> Object:
@@ -24,3 +33,8 @@ def rule(verbs: str, groups: str, resources: str, *names: str) -> Object:
 def urls(verbs: str, *paths: str) -> Object:
     """A PolicyRule on paths that are no resource's."""
     return {"verbs": verbs.split(), "nonResourceURLs": list(paths)}
+
+
+def works_on(verbs: str, groups: str, resource: str) -> tuple[Object, Object]:
+    """What a controller needs of the kind it is for: `verbs`, and to tell how it stands and hold on to it."""
+    return rule(verbs, groups, resource), rule("update", groups, f"{resource}/finalizers {resource}/status")

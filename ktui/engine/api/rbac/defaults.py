@@ -10,7 +10,7 @@ from typing import Final
 
 from ktui.engine.api.authorization import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 from ktui.engine.api.rbac.default_controllers import CONTROLLERS
-from ktui.engine.api.rbac.default_rules import READ, READ_WRITE, WRITE, rule, urls
+from ktui.engine.api.rbac.default_rules import LOOK, READ, READ_WRITE, TEND, WRITE, rule, urls
 from ktui.kube.kinds import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from ktui.kube.resource import Object, Resource
 
@@ -181,9 +181,9 @@ _ROLES: Final[dict[str, tuple[Object, ...]]] = {
         _EVENTS,
     ),
     "system:node-proxier": (
-        rule("list watch", "", "endpoints services"),
+        rule(LOOK, "", "endpoints services"),
         rule(READ, "", "nodes"),
-        rule("list watch", "discovery.k8s.io", "endpointslices"),
+        rule(LOOK, "discovery.k8s.io", "endpointslices"),
         _EVENTS,
     ),
     "system:kubelet-api-admin": (
@@ -191,11 +191,11 @@ _ROLES: Final[dict[str, tuple[Object, ...]]] = {
         rule("proxy", "", "nodes"),
         rule("*", "", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
     ),
-    "system:kube-dns": (rule("list watch", "", "endpoints services"),),
+    "system:kube-dns": (rule(LOOK, "", "endpoints services"),),
     "system:kube-aggregator": (rule(READ, "", "endpoints services"),),
     "system:persistent-volume-provisioner": (
         rule("create delete get list watch", "", "persistentvolumes"),
-        rule("get list update watch", "", "persistentvolumeclaims"),
+        rule(TEND, "", "persistentvolumeclaims"),
         rule(READ, "storage.k8s.io", "storageclasses"),
         rule("watch", "", "events"),
         _EVENTS,
@@ -213,7 +213,7 @@ _ROLES: Final[dict[str, tuple[Object, ...]]] = {
         rule("get", "", "configmaps namespaces secrets serviceaccounts"),
         rule("update", "", "secrets serviceaccounts"),
         *_ACCESS,
-        rule("list watch", "*", "*"),
+        rule(LOOK, "*", "*"),
         rule("create", "", "serviceaccounts/token"),
     ),
     "system:kube-scheduler": (
