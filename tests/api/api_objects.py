@@ -129,6 +129,7 @@ def declarations() -> list[Declaration]:
             schema="dev.ktui.v1alpha1.ManifestFile",
             columns=(),
             read_only=True,
+            forgettable=True,
         ),
     ]
 
