@@ -14,12 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ktui.engine.store.files import Files
-from ktui.engine.store.recovery import Layout
+from ktui.engine.store.recovery import Layout, Recovery
 from ktui.engine.store.sealing import Seal
 from ktui.engine.store.snapshot import Snapshot, write_snapshot
 
 log = logging.getLogger(__name__)
 
+COMPACT_AT = 64 << 20
+"""How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
 _REPEATED = 16
 """A snapshot is due when it repeats no more than one in so many changes of the history."""
 
@@ -30,19 +32,17 @@ class Compactor:
     `boundary` is the last revision of the journals that wait to be replaced, None when none do.
     """
 
-    def __init__(
-        self, files: Files, folder: Path, threshold: int, *, snapshot: int, journal: int, seal: Seal
-    ) -> None:
+    def __init__(self, files: Files, folder: Path, threshold: int, found: Recovery, seal: Seal) -> None:
         self.boundary: int | None = None
         self._files = files
         self._folder = folder
         self._seal = seal
         self._threshold = threshold
-        self._journal = journal
+        self._journal = found.journal_size
         self._covered = 0
-        self._limit = max(threshold, snapshot)
+        self._limit = max(threshold, found.snapshot_size)
         # Whether not to wait for history: it may be long, and restarts must not add up to endless journals.
-        self._at_once = journal > self._limit
+        self._at_once = self._journal > self._limit
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ktui-compaction")
         self._running: Future[int] | None = None
 

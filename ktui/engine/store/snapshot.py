@@ -20,6 +20,7 @@ from ktui.engine.store.base import Change, Entry, Key
 from ktui.engine.store.files import Files
 from ktui.engine.store.records import Record
 from ktui.engine.store.sealing import Seal, Unsealed
+from ktui.engine.store.stamp import revision_of
 
 T = TypeVar("T")
 
@@ -94,11 +95,6 @@ def previous_entry(change: Change) -> Entry | None:
     return Entry(change.key, revision_of(change.previous), change.previous)
 
 
-def revision_of(data: bytes) -> int:
-    """Read `metadata.resourceVersion` out of an object the store has stamped."""
-    return int(_decode_stamp(data).metadata.version)
-
-
 def _lines(snapshot: Snapshot, seal: Seal) -> Iterator[bytes]:
     revision, now = snapshot.revision, snapshot.time
     about = msgspec.json.encode(SnapshotHeader(format=1, state=snapshot.oldest))
@@ -115,14 +111,3 @@ def _lines(snapshot: Snapshot, seal: Seal) -> Iterator[bytes]:
 def _sliced(items: Iterator[T]) -> Iterator[list[T]]:
     while part := list(islice(items, _SLICE)):
         yield part
-
-
-class _Metadata(msgspec.Struct):
-    version: str = msgspec.field(name="resourceVersion")
-
-
-class _Stamp(msgspec.Struct):
-    metadata: _Metadata
-
-
-_decode_stamp = msgspec.json.Decoder(_Stamp).decode

@@ -25,7 +25,7 @@ from ktui.engine.store.base import (
     StoreError,
 )
 from ktui.engine.store.commits import Committed, Flight, JournalThread, Staged
-from ktui.engine.store.compaction import Compactor
+from ktui.engine.store.compaction import COMPACT_AT, Compactor
 from ktui.engine.store.documents import Documents, Mutation, ObjectDatabase
 from ktui.engine.store.files import Files
 from ktui.engine.store.history import History, HistoryLimits
@@ -35,15 +35,10 @@ from ktui.engine.store.lock import FolderLock
 from ktui.engine.store.recovery import FIRST_REVISION, Recovery
 from ktui.engine.store.sealing import Seal, Unsealed
 from ktui.engine.store.snapshot import Snapshot, previous_entry
+from ktui.engine.store.stamp import Stamper
 from ktui.engine.store.watch import LogWatcher
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.resource import Object
-
-COMPACT_AT = 64 << 20
-"""How many bytes of journal make a snapshot worth it (or the size of the last one, if that is more)."""
-
-
-_encode_into = msgspec.json.Encoder().encode_into
 
 LARGEST = 500
 """How many writes a batch has at most: staging and showing it must not hold up the loop."""
@@ -59,7 +54,7 @@ class JournaledStore(Store):
         self._revision = self._assigned = self._launched = FIRST_REVISION
         self._staged: dict[Key, Staged] = {}
         self._gathered: list[Staged] = []
-        self._buffer = bytearray()
+        self._stamper = Stamper()
         self._flight: Flight | None = None
         self._rotate = False
         self._rotation: Flight | None = None
@@ -94,14 +89,7 @@ class JournaledStore(Store):
                 raise StoreError(f"{folder}: the store can't be opened: {error}") from error
             raise
         self._journal = JournalThread(files, folder, journal, seal)
-        self._compactor = Compactor(
-            files,
-            folder,
-            compact_at,
-            snapshot=recovery.snapshot_size,
-            journal=recovery.journal_size,
-            seal=seal,
-        )
+        self._compactor = Compactor(files, folder, compact_at, recovery, seal)
 
     # Reading
 
@@ -254,12 +242,7 @@ class JournaledStore(Store):
     ) -> Staged:
         self._check_open()
         revision = self._assigned + 1
-        metadata: Object = obj.get("metadata") or {}
-        stamped = obj.copy()
-        stamped["metadata"] = metadata = metadata.copy()
-        metadata["resourceVersion"] = str(revision)
-        _encode_into(stamped, self._buffer)  # which is large enough already: `encode` grows one each time
-        data = bytes(self._buffer)
+        data = self._stamper.encode(obj, revision)
         self._assigned = revision
         kind = "DELETED" if deleted else "MODIFIED" if current else "ADDED"
         change = Change(kind, key, revision, data, current.data if current else None)
