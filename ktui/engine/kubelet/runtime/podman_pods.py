@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ktui.engine.kubelet.runtime import cgroups
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
     ContainerState,
@@ -27,6 +26,7 @@ from ktui.engine.kubelet.runtime.base import (
     RuntimeEvent,
 )
 from ktui.engine.kubelet.runtime.broadcast import EventBroadcast
+from ktui.engine.kubelet.runtime.podman_deaths import Deaths
 from ktui.engine.kubelet.runtime.podman_records import (
     container_record,
     moment,
@@ -35,7 +35,7 @@ from ktui.engine.kubelet.runtime.podman_records import (
     sandbox_attempt,
 )
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST, ServiceDownError
-from ktui.engine.kubelet.runtime.podman_specs import UID, engine_filter, own_labels, signal_number
+from ktui.engine.kubelet.runtime.podman_specs import UID, engine_filter, own_labels
 from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
 
 JSON = dict[str, Any]
@@ -80,16 +80,6 @@ class Sandbox:
         )
 
 
-@dataclass(slots=True)
-class _Life:
-    """What must be known of a running container before its end."""
-
-    cgroup: str
-    system_oom_kills: int | None
-    has_memory_limit: bool
-    stop_signal: int
-
-
 class PodIndex:
     """The engine's pods and containers, by id."""
 
@@ -101,9 +91,7 @@ class PodIndex:
         self._sandboxes: dict[str, Sandbox] = {}
         self._owner: dict[str, Sandbox] = {}
         """Container id (infra containers too) → sandbox."""
-        self._lives: dict[str, _Life] = {}
-        self._oom_killed: set[str] = set()
-        self._killed_by_us: set[str] = set()
+        self._deaths = Deaths()
         self._ends: dict[str, asyncio.Event] = {}
         self._settling: set[str] = set()
         """Containers whose process has ended, until Podman says so too."""
@@ -149,10 +137,11 @@ class PodIndex:
     def running_cgroups(self) -> list[tuple[ContainerRecord, Sandbox, str]]:
         """Running containers with their cgroup's path."""
         return [
-            (record, sandbox, life.cgroup)
+            (record, sandbox, cgroup)
             for sandbox in self._sandboxes.values()
             for record in sandbox.containers.values()
-            if record.state is ContainerState.RUNNING and (life := self._lives.get(record.id))
+            if record.state is ContainerState.RUNNING
+            and (cgroup := self._deaths.cgroup(record.id)) is not None
         ]
 
     # Looking at Podman
@@ -225,7 +214,9 @@ class PodIndex:
         owner = self._owner.get(container_id)
         if owner is None:
             return None
-        record = container_record(inspected, oom_killed=container_id in self._oom_killed)
+        record = container_record(inspected, oom_killed=self._deaths.was_oom_kill(container_id))
+        if (known := owner.containers.get(container_id)) is not None:
+            record = _not_again(known, record)
         pid = record.pid
         if container_id == owner.infra_id:
             owner.ready = record.state is ContainerState.RUNNING
@@ -236,13 +227,7 @@ class PodIndex:
         if record.state is not ContainerState.RUNNING:
             self._watch.forget(container_id)
         elif not self._watch.watches(container_id) and container_id not in self._settling:
-            self._lives[container_id] = _Life(
-                inspected["State"].get("CgroupPath") or "",
-                cgroups.system_oom_kills(),
-                has_memory_limit=(inspected["HostConfig"].get("Memory") or 0) > 0,
-                # A number before Podman 5, a name since.
-                stop_signal=signal_number(str(inspected["Config"].get("StopSignal") or "SIGTERM")),
-            )
+            self._deaths.born(container_id, inspected)
             try:
                 self._watch.watch(container_id, pid, lambda: self._process_ended(container_id))
             except OSError as error:
@@ -255,17 +240,13 @@ class PodIndex:
         """We have just started it: look, and find out about an end that came too soon to be watched."""
         record = await self.refresh(container_id)
         if record is not None and record.state is ContainerState.EXITED:
-            was_killed = record.exit_code == 128 + signal.SIGKILL and oom_kills_before is not None
-            if was_killed and (cgroups.system_oom_kills() or 0) > (oom_kills_before or 0):
-                self._oom_killed.add(container_id)
+            self._deaths.too_soon(record, oom_kills_before)
             self._settle(container_id)
 
     def drop_container(self, container_id: str) -> bool:
         """It is gone; whether it was known."""
         self._watch.forget(container_id)
-        self._lives.pop(container_id, None)
-        self._oom_killed.discard(container_id)
-        self._killed_by_us.discard(container_id)
+        self._deaths.forget(container_id)
         owner = self._owner.pop(container_id, None)
         self._notify_end(container_id)
         if owner is None:
@@ -287,14 +268,18 @@ class PodIndex:
     def signal(self, container_id: str, number: int) -> bool:
         """Signal the container's process; False when it isn't ours to signal."""
         if number == signal.SIGKILL:
-            # So that its death is not taken for the OOM killer's.
-            self._killed_by_us.add(container_id)
+            self._deaths.killed_by_us(container_id)
         return self._watch.send_signal(container_id, number)
 
     def stop_signal(self, container_id: str) -> int:
         """What asks the container to end."""
-        life = self._lives.get(container_id)
-        return life.stop_signal if life else signal.SIGTERM
+        return self._deaths.stop_signal(container_id)
+
+    def is_alive(self, container_id: str) -> bool:
+        """Whether the container's process is there at this moment: news of its end take a while to arrive."""
+        if container_id in self._settling:
+            return False
+        return self._watch.lives(container_id) or not self._watch.watches(container_id)
 
     async def wait_end(self, container_id: str) -> None:
         """Return when the container is known to have ended or to be gone."""
@@ -320,14 +305,7 @@ class PodIndex:
             waiters.set()
 
     def _process_ended(self, container_id: str) -> None:
-        # Now, before Podman's clean-up takes the cgroup away.
-        life = self._lives.pop(container_id, None)
-        if life is not None and container_id not in self._killed_by_us and life.cgroup:
-            kills = cgroups.oom_kills(life.cgroup)
-            if kills is None and life.has_memory_limit and life.system_oom_kills is not None:
-                kills = (cgroups.system_oom_kills() or 0) - life.system_oom_kills
-            if kills:
-                self._oom_killed.add(container_id)
+        self._deaths.process_ended(container_id)
         self._settle(container_id)
 
     def _settle(self, container_id: str) -> None:
@@ -419,3 +397,22 @@ class PodIndex:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _not_again(known: ContainerRecord, record: ContainerRecord) -> ContainerRecord:
+    """No container of ours starts twice: Podman makes one that has ended ready anew when somebody attaches to it
+    too late, and forgets how it ended."""
+    if record.state is not ContainerState.CREATED:
+        return record
+    if known.state is ContainerState.EXITED:
+        return known
+    if known.state is ContainerState.RUNNING:
+        return replace(
+            known,
+            state=ContainerState.EXITED,
+            exit_code=_LOST_EXIT_CODE,
+            finished_at=datetime.now(UTC),
+            message="its exit code is lost: somebody attached to it as it ended",
+            pid=0,
+        )
+    return record
