@@ -8,6 +8,7 @@ asked otherwise, and the next start adopts them.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import re
 import socket
@@ -34,11 +35,13 @@ from ktui.engine.api.registry import default_registry
 from ktui.engine.api.secrets_at_rest import KeyFile, SecretSeal
 from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
+from ktui.engine.controllers.published_services import Published, api_service, dns_service
 from ktui.engine.controllers.runtime import ControllerRunner
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.kubelet import Kubelet
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeInfo
 from ktui.engine.kubelet.runtime.podman_identity import host_routes
+from ktui.engine.kubelet.service_variables import ServiceVariables
 from ktui.engine.logs import log_to, stop_logging
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.syncer import Syncer
@@ -99,6 +102,7 @@ class Engine:
         self._controllers: ControllerRunner | None = None
         self._recorder: EventRecorder | None = None
         self._network: AgentKeeper | None = None
+        self._secure: SecureApi | None = None
 
     @property
     def client(self) -> Client:
@@ -130,7 +134,8 @@ class Engine:
         self._runtime = _make_runtime(options)
         self._closers.append(self._runtime.close)
         info = self.runtime_info = await self._runtime.start()
-        kubelet = self._start_parts(server, self._runtime, info)
+        published = await self._published(self._runtime, info)
+        kubelet = self._start_parts(server, self._runtime, info, published)
         async with asyncio.timeout(_READY_SECONDS):
             await kubelet.ready.wait()
         log.info("engine is ready")
@@ -168,7 +173,10 @@ class Engine:
         self._closers.append(front.close)
         self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))
         if self.options.listen is not None:
-            secure = SecureApi(front, self.options.data_dir, self.options.listen, self._clock)
+            names = (str(ipaddress.ip_network(server.service_range)[1]),)
+            secure = self._secure = SecureApi(
+                front, self.options.data_dir, self.options.listen, self._clock, names=names
+            )
             await secure.start()
             self.url = secure.url
             self._run("certificates", secure.run)
@@ -187,7 +195,21 @@ class Engine:
         pki = Pki(self.options.data_dir / "pki")
         return await asyncio.to_thread(pki.sign, request, usages, self._clock.now(), lifetime)
 
-    def _start_parts(self, server: ApiServer, runtime: Runtime, info: RuntimeInfo) -> Kubelet:
+    async def _published(self, runtime: Runtime, info: RuntimeInfo) -> list[Published]:
+        """What pods reach of the cluster itself, at the host's address on their bridge where there is one."""
+        has_bridge = info.details.get("bridge") and info.details.get("rootless") != "true"
+        host = info.details["gateway"] if has_bridge else runtime.host_ip
+        secure = self._secure
+        if secure is None:
+            is_served = False
+        else:
+            is_served = await secure.serve_at(host) if has_bridge else secure.serves(host)
+        found = [api_service(host if is_served else "", secure.port if secure else 0)]
+        return [*found, dns_service(host)] if has_bridge else found
+
+    def _start_parts(
+        self, server: ApiServer, runtime: Runtime, info: RuntimeInfo, published: Sequence[Published]
+    ) -> Kubelet:
         options, clock = self.options, self._clock
         node_name = _node_name()
 
@@ -199,7 +221,12 @@ class Engine:
         informers = Informers(client("ktui"), clock)
         controllers = self._controllers = ControllerRunner(
             default_controllers(
-                client("kube-controller-manager"), recorder, clock, authority=self._authority, sign=self._sign
+                client("kube-controller-manager"),
+                recorder,
+                clock,
+                authority=self._authority,
+                sign=self._sign,
+                published=published,
             ),
             informers,
             clock,
@@ -217,6 +244,7 @@ class Engine:
             recorder=recorder.named("kubelet", host=node_name),
             cluster_dns=_cluster_dns(network),
             leave_services=network.without if network else None,
+            service_variables=ServiceVariables(informers),
         )
         server.register_node(node_name, kubelet.agent)
         self._run("api server", server.run)

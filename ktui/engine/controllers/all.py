@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ktui.client.base import Client
@@ -19,10 +20,12 @@ from ktui.engine.controllers.garbagecollector import GarbageCollector
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
 from ktui.engine.controllers.podgc import PodGarbageCollector
+from ktui.engine.controllers.published_services import Published, PublishedServices
 from ktui.engine.controllers.replicaset import ReplicaSetController
 from ktui.engine.controllers.resourcequota import ResourceQuotaController
 from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
+from ktui.engine.controllers.service_lb import ServiceLoadBalancer
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
 from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
@@ -36,11 +39,12 @@ def default_controllers(
     *,
     authority: str = "",
     sign: Sign | None = None,
+    published: Sequence[Published] = (),
 ) -> list[Controller[Any]]:
     """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all.
 
     `authority` is the certificate (PEM) by which pods know the API server; `sign` signs approved requests with
-    its key, without it they stay unsigned.
+    its key, without it they stay unsigned; `published` are the services that the cluster itself offers.
     """
     signing = [CertificateSigningController(client, clock, sign)] if sign is not None else []
     return [
@@ -60,6 +64,8 @@ def default_controllers(
         EndpointSliceController(client),
         EndpointsController(client),
         EndpointSliceMirroring(client),
+        PublishedServices(client, published),
+        ServiceLoadBalancer(client, recorder.named("service-lb-controller")),
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),
         *signing,

@@ -13,7 +13,7 @@ import ipaddress
 import logging
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 6443
 _RENEWAL_SECONDS = 12 * 3600.0
+_FREEBIND = 15
+"""Linux's IP_FREEBIND, which has no name in Python's socket module."""
 _NAMES = (
     "localhost",
     "kubernetes",
@@ -54,12 +56,23 @@ class Address:
 class SecureApi:
     """Serves a front over TLS."""
 
-    def __init__(self, front: HttpFront, data_dir: Path, address: Address, clock: Clock) -> None:
+    def __init__(
+        self,
+        front: HttpFront,
+        data_dir: Path,
+        address: Address,
+        clock: Clock,
+        *,
+        names: Sequence[str] = (),
+    ) -> None:
+        """`names` are what else clients call it: its address in the services' network."""
         self.url = ""
         """How clients on this machine reach it, once started."""
+        self.port = 0
         self._front = front
         self._data_dir = data_dir
         self._address = address
+        self._names = tuple(names)
         self._clock = clock
         self._pki = Pki(data_dir / "pki")
         self._context: ssl.SSLContext | None = None
@@ -74,10 +87,34 @@ class SecureApi:
         except BaseException:
             bound.close()
             raise
-        port = bound.getsockname()[1]
+        port = self.port = bound.getsockname()[1]
         self.url = f"https://{_for_url(_reachable(self._address.host))}:{port}"
         await asyncio.to_thread(self._remember, port)
         log.info("the API listens on %s", self.url)
+
+    def serves(self, host: str) -> bool:
+        """Whether it listens at an address of this machine."""
+        return host == self._address.host or _is_wildcard(self._address.host)
+
+    async def serve_at(self, host: str) -> bool:
+        """Listen at another address too, which may come to this machine later: that of the host for its pods.
+
+        False where another program has the port at that address; the API then works for everyone but pods.
+        """
+        assert self._context is not None, "the API has not been started"
+        self._names = (*self._names, host)
+        if await asyncio.to_thread(self._prepare):
+            self._pki.load_into(self._context)
+        if self.serves(host):
+            return True
+        try:
+            bound = _bound(host, self.port, may_come_later=True)
+        except OSError as error:
+            where = f"{_for_url(host)}:{self.port}"
+            log.warning("pods don't reach the API: can't listen on %s: %s", where, error.strerror or error)
+            return False
+        await self._front.listen_tls(bound, self._context)
+        return True
 
     async def run(self) -> None:
         """Renew certificates before they end, until cancelled."""
@@ -90,7 +127,8 @@ class SecureApi:
                 log.info("renewed the API's certificates")
 
     def _prepare(self) -> bool:
-        return self._pki.prepare(list(server_names(self._address.host)), self._clock.now())
+        names = [*server_names(self._address.host), *self._names]
+        return self._pki.prepare(list(dict.fromkeys(names)), self._clock.now())
 
     def _bind(self) -> socket.socket:
         host, asked = self._address.host, self._address.port
@@ -155,12 +193,14 @@ def server_names(host: str) -> Iterator[str]:
                 yield name
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, may_come_later: bool = False) -> socket.socket:
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = infos[0]
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if may_come_later:
+            bound.setsockopt(socket.SOL_IP, _FREEBIND, 1)
         bound.bind(address)
     except BaseException:
         bound.close()
