@@ -31,6 +31,9 @@ _KEY_SIGNS = {
     "right_square_bracket": "]",
     "ampersand": "&",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
 }
 
 

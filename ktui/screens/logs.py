@@ -39,6 +39,7 @@ _SCOPES: tuple[tuple[str, LogScope], ...] = (
     ("Everything", LogScope()),
 )
 _SEARCH, _FILTER = "/", "&"
+_CONTEXTS = (0, 1, 2, 3, 5, 10, 20)
 
 
 class LogsScreen(Screen[None]):
@@ -55,6 +56,8 @@ class LogsScreen(Screen[None]):
         Binding("n", "find(1)", "Next match", show=False),
         Binding("N", "find(-1)", "Previous match", show=False),
         Binding(_FILTER, "open_prompt('&')", "Filter", key_display="&", priority=True, tooltip="Show only lines that match; !text those that don't"),
+        Binding("plus,equals_sign", "context(1)", "More context", show=False, tooltip="More lines around each match of the filter"),
+        Binding("minus", "context(-1)", "Less context", show=False, tooltip="Fewer lines around each match of the filter"),
         Binding("w", "wrap", "Wrap", tooltip="Long lines over several rows, or cut"),
         Binding("t", "timestamps", "Times", tooltip="Show when each line was written"),
         Binding("s", "scope", "Since", tooltip="How much of the log: the last minutes, lines, everything"),
@@ -164,7 +167,10 @@ class LogsScreen(Screen[None]):
         if counts.dropped:
             left.append((f"  {counts.dropped:,} older lines dropped", "$text-warning bold"))
         if view.model.filter is not None:
-            left.append((f"  &{view.model.filter.query.text}  {counts.shown:,} shown", "$text-warning"))
+            around = f" ±{view.model.context}" if view.model.context else ""
+            left.append(
+                (f"  &{view.model.filter.query.text}{around}  {counts.shown:,} shown", "$text-warning")
+            )
         if view.model.search is not None:
             at = f"{counts.match_position:,} of " if counts.match_position else ""
             left.append(
@@ -230,6 +236,13 @@ class LogsScreen(Screen[None]):
     def action_find(self, direction: int) -> None:
         if not self.view.find(direction):
             self.notify("Nothing is searched for; / starts a search", severity="warning")
+
+    def action_context(self, step: int) -> None:
+        if self.view.model.filter is None:
+            self.notify("Context is shown around the matches of a filter; & starts one", severity="warning")
+            return
+        at = _CONTEXTS.index(self.view.model.context) + step
+        self.view.set_context(_CONTEXTS[max(0, min(at, len(_CONTEXTS) - 1))])
 
     def action_wrap(self) -> None:
         self.view.set_wrap(not self.view.wrap)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ktui.widgets.log_buffer import LogBuffer
 from ktui.widgets.log_paint import LineLook
-from ktui.widgets.log_search import LogMatches, compile_query
+from ktui.widgets.log_search import LogMatches, Query, compile_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class LogModel:
         self.sources: list[str] = []
         """Short names of the sources, by number."""
         self.marks: set[int] = set()
+        self.context = 0
+        """How many lines around each match of the filter are shown with it."""
         self.filter: LogMatches | None = None
         self.search: LogMatches | None = None
 
@@ -47,14 +49,17 @@ class LogModel:
         """The buffer was emptied; filter and search stay."""
         self.marks.clear()
         if self.filter is not None:
-            self.filter = LogMatches(self.buffer, self.filter.query, notes=True)
+            self.filter = self._matches(self.filter.query)
         if self.search is not None:
             self.search = LogMatches(self.buffer, self.search.query)
 
     def set_filter(self, text: str) -> None:
         """Show only lines that match ("" shows all)."""
-        self.filter = LogMatches(self.buffer, compile_query(text), notes=True) if text else None
+        self.filter = self._matches(compile_query(text)) if text else None
         self._highlight()
+
+    def _matches(self, query: Query) -> LogMatches:
+        return LogMatches(self.buffer, query, notes=True, context=self.context)
 
     def set_search(self, text: str) -> None:
         """Look for what matches ("" ends the search)."""

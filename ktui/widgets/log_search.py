@@ -57,14 +57,20 @@ def compile_query(text: str) -> Query:
 
 
 class LogMatches:
-    """The numbers of the lines that match a query, in order. `notes`: ktui's own remarks match as well."""
+    """The numbers of the lines that match a query, in order.
 
-    def __init__(self, buffer: LogBuffer, query: Query, *, notes: bool = False) -> None:
+    `notes`: ktui's own remarks are among them. `context`: so are that many lines before and after each match.
+    """
+
+    def __init__(self, buffer: LogBuffer, query: Query, *, notes: bool = False, context: int = 0) -> None:
         self.query = query
         self.numbers = array("Q")
         self._buffer = buffer
         self._notes = notes
+        self._context = context
         self._next = buffer.first
+        self._reach = 0
+        """Lines before this one are in the context of a match found already."""
 
     @property
     def pending(self) -> int:
@@ -79,7 +85,7 @@ class LogMatches:
         for first, block in self._buffer.blocks(start, stop):
             if not self._is_hopeless(block):
                 found += self._matching(first, block[:-1].split(b"\n"))
-        self.numbers.extend(found)
+        self.numbers.extend(self._with_context(found, start, stop) if self._context else found)
         self._next = stop
         self._forget_dropped()
         return stop < self._buffer.end
@@ -105,6 +111,17 @@ class LogMatches:
             if matches(text) is not inverse:
                 found.append(number)
         return found
+
+    def _with_context(self, found: list[int], start: int, stop: int) -> list[int]:
+        """The matches of a slice with the lines around them that are not shown yet."""
+        last = self.numbers[-1] if self.numbers else -1
+        lines = list(range(max(start, last + 1), min(self._reach, stop)))
+        for number in found:
+            around = 0 if self._buffer.line(number)[1].startswith(NOTE) else self._context
+            last = lines[-1] if lines else last
+            lines += range(max(last + 1, number - around, self._buffer.first), min(number + around + 1, stop))
+            self._reach = max(self._reach, number + around + 1)
+        return lines
 
     def after(self, number: int) -> int | None:
         """The first match behind a line."""

@@ -126,6 +126,13 @@ class LogView(ScrollView, can_focus=True):
                 self._go_to(self._cursor, centre=True)
         self.changed()
 
+    def set_context(self, lines: int) -> None:
+        """Show so many lines around each match of the filter."""
+        self.model.context = lines
+        if self.model.filter is not None:
+            self.set_filter(self.model.filter.query.text)
+        self._tell()
+
     def set_search(self, text: str) -> None:
         """Highlight what matches ("" ends the search); `find` moves along the matches."""
         self.model.set_search(text)
@@ -234,7 +241,8 @@ class LogView(ScrollView, can_focus=True):
             self._go_to(found, centre=True)
 
     def _tell(self) -> None:
-        said = (self.counts, self.follow, self.wrap, self.model.look, len(self.model.marks))
+        model = self.model
+        said = (self.counts, self.follow, self.wrap, model.look, len(model.marks), model.context)
         if said != self._said:
             self._said = said
             self.post_message(self.Changed())

@@ -70,6 +70,21 @@ def test_search_ignores_timestamps_colours_and_case_unless_asked() -> None:
         assert list(model.search.numbers) == found, query
 
 
+def test_a_filter_shows_lines_around_its_matches_across_slices_and_as_lines_come() -> None:
+    model = filled(*(f"hit {n}" if n in (3, 4, 11) else f"line {n}" for n in range(13)))
+    model.context = 2
+    model.set_filter("hit")
+    assert model.filter is not None
+    while model.filter.scan(2):
+        pass
+    assert list(model.shown_numbers()) == [1, 2, 3, 4, 5, 6, 9, 10, 11, 12]
+    model.buffer.append(
+        [b"2026-03-01T12:00:00Z line 13", NOTE + b"a remark", b"2026-03-01T12:00:00Z line 15"]
+    )
+    model.scan(1.0)
+    assert list(model.shown_numbers())[-3:] == [12, 13, 14]
+
+
 def test_a_filter_grows_with_the_log_and_search_stays_inside_it() -> None:
     model = filled("a1", "b1", "a2")
     model.set_filter("a")

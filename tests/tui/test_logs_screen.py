@@ -157,6 +157,11 @@ async def test_search_goes_along_the_matches_and_the_filter_hides_the_rest(
         await browser.pilot.press("escape", "ampersand", *"0$", "enter")
         await browser.says("50 shown")
         assert "error 0" in browser.text
+        await browser.pilot.press("plus")
+        await browser.says("&0$ ±1  149 shown")
+        await browser.says("fine 499")
+        await browser.pilot.press("minus")
+        await browser.says("50 shown")
         await browser.pilot.press("escape")
         await until(browser.pilot, lambda: "50 shown" not in browser.text)
 
