@@ -7,10 +7,12 @@ import pytest
 from podman_pods_world import SLEEP, answers, output, pod, podman_json, start
 
 from ktui.engine.kubelet.runtime.base import (
+    ContainerState,
     ImageError,
     PortMapping,
     RuntimeCallError,
 )
+from ktui.kube.errors import StatusError
 
 pytestmark = [pytest.mark.podman, pytest.mark.asyncio(loop_scope="module")]
 
@@ -79,6 +81,44 @@ async def test_attach_reaches_the_main_process(podman_runtime, sandbox_spec, con
         await session.close()
 
 
+async def test_a_command_that_is_not_there_is_an_error_and_no_output(
+    podman_runtime, sandbox_spec, container_spec
+):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec(SLEEP))
+        for command, why in (("nosuch", "executable file not found"), ("/etc", "permission denied")):
+            session = await podman_runtime.exec(container, [command], stdin=False, tty=False)
+            async with asyncio.timeout(10):
+                assert [output async for output in session] == []
+                with pytest.raises(StatusError, match=why):
+                    await session.wait()
+            await session.close()
+
+
+async def test_a_debugger_sees_the_processes_of_its_target(podman_runtime, sandbox_spec, container_spec):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        target = await start(podman_runtime, sandbox, container_spec(SLEEP, name="app"))
+        spec = container_spec(SLEEP, name="debugger", process_namespace_of=target)
+        debugger = await start(podman_runtime, sandbox, spec)
+        seen = "readlink /proc/1/ns/pid; tr '\\0' ' ' < /proc/1/cmdline"
+        assert await output(podman_runtime, debugger, "sh", "-c", seen) == await output(
+            podman_runtime, target, "sh", "-c", seen
+        )
+
+
+async def test_attaching_too_late_does_not_bring_a_container_back(
+    podman_runtime, sandbox_spec, container_spec
+):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec(["sh", "-c", "exit 3"]))
+        async with asyncio.timeout(10):
+            with pytest.raises(RuntimeCallError, match="is not running"):
+                while True:
+                    await (await podman_runtime.attach(container, stdin=False, tty=False)).close()
+            while (await podman_runtime.container(container)).state is not ContainerState.EXITED:
+                await asyncio.sleep(0.02)
+
+
 async def test_host_network_and_host_ports(
     podman_runtime, sandbox_spec, container_spec, unused_tcp_port_factory
 ):
@@ -140,3 +180,13 @@ def volumes():
     return subprocess.run(
         ["podman", "volume", "ls", "-q"], capture_output=True, text=True, check=True
     ).stdout.split()
+
+
+async def test_what_a_container_wrote_is_told(podman_runtime, sandbox_spec, container_spec):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec())
+        before = await podman_runtime.writable_layer(container)
+        await output(podman_runtime, container, "sh", "-c", "head -c 3000000 /dev/zero > /file")
+        assert 3_000_000 <= await podman_runtime.writable_layer(container) - before < 4_000_000
+        with pytest.raises(NotFoundError):
+            await podman_runtime.writable_layer("0" * 64)

@@ -52,6 +52,8 @@ class ContainerInputs:
     termination_file: Path
     node_memory: int
     seccomp_dir: Path
+    target_id: str = ""
+    """The running container whose processes this one is to see."""
 
 
 def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs) -> ContainerSpec:
@@ -79,6 +81,7 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
         stdin=bool(container.stdin),
         stdin_once=bool(container.stdinOnce),
         tty=bool(container.tty),
+        process_namespace_of=inputs.target_id,
         stop_signal=(container.lifecycle.stopSignal if container.lifecycle else None) or "",
     )
 

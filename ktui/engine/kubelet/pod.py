@@ -86,6 +86,14 @@ def ephemeral_containers(pod: Pod) -> Sequence[Container]:
     return [as_container(container) for container in spec(pod).ephemeralContainers or ()]
 
 
+def target_container(pod: Pod, name: str) -> str:
+    """The container whose processes an ephemeral container is to see, "" for none."""
+    for container in spec(pod).ephemeralContainers or ():
+        if container.name == name:
+            return container.targetContainerName or ""
+    return ""
+
+
 def as_container(ephemeral: EphemeralContainer) -> Container:
     fields: dict[str, Any] = {
         name: getattr(ephemeral, name) for name in _CONTAINER_FIELDS if hasattr(ephemeral, name)

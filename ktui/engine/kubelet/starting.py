@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightkube.models.core_v1 import Container, ContainerStatus, Pod
@@ -32,7 +33,13 @@ from ktui.engine.kubelet.observed import Health, PodRuntime
 from ktui.engine.kubelet.pull_secrets import matching_auths
 from ktui.engine.kubelet.recording import PodEvents
 from ktui.engine.kubelet.references import References
-from ktui.engine.kubelet.runtime.base import ContainerRecord, ImageError, ImageRecord, RuntimeCallError
+from ktui.engine.kubelet.runtime.base import (
+    ContainerRecord,
+    ContainerState,
+    ImageError,
+    ImageRecord,
+    RuntimeCallError,
+)
 from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
 from ktui.engine.kubelet.volumes.pod_volumes import read_env_file, resolve_sub_path
 from ktui.kube.errors import StatusError
@@ -124,6 +131,7 @@ class PodStarter:
         attempt = next_attempt(pod, container, runtime)
         try:
             inputs = await self._inputs(pod, container, references, image, attempt, list(sandbox.ips))
+            inputs = replace(inputs, target_id=_target_id(pod, container, runtime))
             spec = build_container_spec(pod, container, inputs)
         except (ConfigError, VolumeError, OSError) as error:
             events.warning("Failed", f"Error: {error}", container.name)
@@ -276,6 +284,17 @@ def _prepare_files(
         if inside and mount.name in paths:
             found[mount.mountPath] = resolve_sub_path(paths[mount.name], inside)
     return found
+
+
+def _target_id(pod: Pod, container: Container, runtime: PodRuntime) -> str:
+    """The runtime's id of an ephemeral container's target. Raises ConfigError when that does not run."""
+    name = pods.target_container(pod, container.name)
+    if not name:
+        return ""
+    record = runtime.in_current(name)
+    if record is None or record.state is not ContainerState.RUNNING:
+        raise ConfigError(f"unable to find target container {name}")
+    return record.id
 
 
 def next_attempt(pod: Pod, container: Container, runtime: PodRuntime) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from ktui.engine.api.http.spdy import Connection, Stream
+from ktui.kube.address import dial_failure
 from ktui.kube.errors import StatusError
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ async def _forward(data: Stream, error: Stream, pod: str, dial: Dial) -> None:
         try:
             dialled = await dial(int(port))
         except (StatusError, OSError) as reason:
-            await _failed(error, f"error forwarding port {port} to pod {pod}: {reason}")
+            why = dial_failure(f"localhost:{port}", reason) if isinstance(reason, OSError) else reason
+            await _failed(error, f"error forwarding port {port} to pod {pod}: {why}")
             return
         reader = cast("asyncio.StreamReader", dialled[0])
         writer = cast("asyncio.StreamWriter", dialled[1])

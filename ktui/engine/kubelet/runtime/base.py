@@ -139,6 +139,8 @@ class ContainerSpec:
     stdin_once: bool = False
     tty: bool = False
     stop_signal: str = ""
+    process_namespace_of: str = ""
+    """The id of a running container of the pod whose processes it sees and whose process 1 it shares."""
 
 
 class ContainerState(StrEnum):

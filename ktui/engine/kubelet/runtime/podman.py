@@ -236,7 +236,16 @@ class PodmanRuntime:
         image = await self._images.status(spec.image)
         if image is None:
             raise NotFoundError(f"{spec.image}: image not known")
-        body = container_body(self.identity.engine, sandbox_id, sandbox.labels, sandbox.pod, spec, image)
+        target = self._index.find(spec.process_namespace_of) if spec.process_namespace_of else None
+        body = container_body(
+            self.identity.engine,
+            sandbox_id,
+            sandbox.labels,
+            sandbox.pod,
+            spec,
+            image,
+            target.pid if target else 0,
+        )
         container_id = await self._create("containers", body)
         self._index.add_container(sandbox_id, container_id)
         await self._index.refresh(container_id)
@@ -339,7 +348,7 @@ class PodmanRuntime:
 
     def _require_running(self, container_id: str) -> None:
         record = self._index.container(container_id)
-        if record.state is not ContainerState.RUNNING:
+        if record.state is not ContainerState.RUNNING or not self._index.is_alive(container_id):
             raise RuntimeCallError(f"container {record.name} is not running")
 
     async def dial(self, sandbox_id: str, port: int) -> tuple[object, object]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -19,12 +20,17 @@ from pathlib import Path
 
 from ktui.engine.kubelet.runtime.base import ExecResult, RuntimeCallError
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
+from ktui.kube.errors import internal
 
 _OUTPUT_LIMIT = 16 * 1024
 _CHUNK = 64 * 1024
 _OUTPUT_GRACE = 0.2
 """How long output may lag behind the end of its process: a child that it left may hold the pipe for ever."""
 _EXIT_POLLS = 100
+_START_FAILURE = re.compile(
+    rb"Error: (?:runc: |crun: )?([^\r\n]+?): OCI (?:runtime|permission)[^\r\n]*\r?\n?"
+)
+"""What Podman writes to the command's stderr when there is no command."""
 _CONMON_PAUSE = 0.02
 _CONMON_ROUNDS = 50
 
@@ -41,6 +47,7 @@ class PodmanSession:
         exit_code: Callable[[], Awaitable[int]],
         abandon: Callable[[], Awaitable[None]],
         finished: Callable[[], Awaitable[None]],
+        starts: bool = False,
     ) -> None:
         self._reader, self._writer = streams
         self._tty = tty
@@ -48,6 +55,9 @@ class PodmanSession:
         self._exit_code = exit_code
         self._abandon = abandon
         self._finished = finished
+        self._starts = starts
+        """It is for a command, which the OCI runtime may fail to start."""
+        self._failure = ""
         self._output_ended = asyncio.Event()
 
     async def send(self, data: bytes) -> None:
@@ -69,6 +79,15 @@ class PodmanSession:
             await self._resize(width, height)
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
+        is_first = self._starts
+        async for channel, data in self._frames():
+            if is_first and (failure := _START_FAILURE.match(data)):
+                self._failure = failure[1].decode(errors="replace")
+            is_first = False
+            if not self._failure:
+                yield channel, data
+
+    async def _frames(self) -> AsyncIterator[tuple[int, bytes]]:
         try:
             if self._tty:
                 while data := await self._reader.read(_CHUNK):
@@ -87,8 +106,13 @@ class PodmanSession:
             self._output_ended.set()
 
     async def wait(self) -> int:
-        """The exit code, once the output has ended."""
+        """The exit code, once the output has ended. Raises StatusError when there was nothing to run."""
         await self._output_ended.wait()
+        if self._failure:
+            raise internal(
+                "error executing command in container: failed to exec in container: "
+                f"OCI runtime exec failed: {self._failure}"
+            )
         return await self._exit_code()
 
     async def close(self) -> None:
@@ -204,7 +228,13 @@ class PodmanExec:
             await self._rest.post(f"exec/{session_id}/resize", w=str(width), h=str(height))
 
         return PodmanSession(
-            streams, tty=tty, resize=resize, exit_code=exit_code, abandon=abandon, finished=finished
+            streams,
+            tty=tty,
+            resize=resize,
+            exit_code=exit_code,
+            abandon=abandon,
+            finished=finished,
+            starts=True,
         )
 
     async def attach(

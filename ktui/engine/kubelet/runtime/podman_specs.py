@@ -110,8 +110,10 @@ def container_body(
     pod: PodIdentity,
     spec: ContainerSpec,
     image: ImageRecord,
+    target_pid: int = 0,
 ) -> JSON:
-    """The body of `containers/create`. `pod_labels` are those of the Podman pod it joins."""
+    """The body of `containers/create`. `pod_labels` are those of the Podman pod it joins; with `target_pid` it
+    joins that process's PID namespace (naming a container instead would tie the two's removal)."""
     security = spec.security
     body: JSON = {
         "name": f"ktui-{engine}_{pod.namespace}_{pod.name}_{spec.name}_{pod_id[:12]}_{spec.attempt}",
@@ -168,6 +170,8 @@ def container_body(
     flags = pod_labels.get(SANDBOX_FLAGS, "").split(",")
     if "host_pid" in flags:
         body["pidns"] = {"nsmode": "host"}
+    elif target_pid:
+        body["pidns"] = {"nsmode": "path", "value": f"/proc/{target_pid}/ns/pid"}
     if "host_ipc" in flags:
         body["ipcns"] = {"nsmode": "host"}
     return body

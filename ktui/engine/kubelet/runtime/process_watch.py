@@ -49,6 +49,19 @@ class ProcessWatch:
         """Whether `key`'s process is being watched."""
         return key in self._descriptors
 
+    def lives(self, key: Hashable) -> bool:
+        """Whether a watched process has not ended yet, even if nobody has been told."""
+        descriptor = self._descriptors.get(key)
+        if descriptor is None:
+            return False
+        try:
+            signal.pidfd_send_signal(descriptor, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True  # it is there, and not ours to signal
+        return True
+
     def forget(self, key: Hashable) -> None:
         """Stop watching. Idempotent."""
         descriptor = self._descriptors.pop(key, None)
