@@ -90,7 +90,9 @@ async def test_its_own_pods_node_and_lease(cluster: Cluster):
 
 async def test_tokens_for_its_pods_accounts(cluster: Cluster):
     kubelet = cluster.as_user("system:node:a", "system:nodes")
-    body = {"spec": {"boundObjectRef": {"kind": "Pod", "name": "on-a"}}}
+    pod = await cluster.admin.get(PODS, "on-a", "default")
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": "on-a", "uid": pod["metadata"]["uid"]}
+    body = {"spec": {"boundObjectRef": bound}}
     await kubelet.create(SERVICE_ACCOUNTS, body, "default", name="default", subresource="token")
     await cluster.admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "bot"}}, "default")
     call = kubelet.create(SERVICE_ACCOUNTS, {"spec": {}}, "default", name="bot", subresource="token")

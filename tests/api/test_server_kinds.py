@@ -66,6 +66,25 @@ BODIES: dict[str, Object] = {
     "clusterroles.rbac.authorization.k8s.io": {"rules": [RULE]},
     "rolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "Role", "name": "reader"}},
     "roles.rbac.authorization.k8s.io": {"rules": [RULE]},
+    "runtimeclasses.node.k8s.io": {"handler": "crun"},
+    "validatingadmissionpolicies.admissionregistration.k8s.io": {
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "operations": ["*"],
+                        "apiGroups": ["*"],
+                        "apiVersions": ["*"],
+                        "resources": ["x"],
+                    }
+                ]
+            },
+            "validations": [{"expression": "true"}],
+        }
+    },
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": {
+        "spec": {"policyName": "x", "validationActions": ["Deny"]}
+    },
     "manifestfiles.ktui.dev": {},
     "schedulingdecisions.ktui.dev": {},
 }

@@ -54,6 +54,7 @@ from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
 from ktui.engine.api.resources import reviews
+from ktui.engine.api.resources.priorityclasses import SYSTEM_OBJECTS
 from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.budget import Budgets
@@ -69,7 +70,7 @@ from ktui.engine.api.writing import Write, Writer, Written
 from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
-from ktui.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICE_CIDRS, SERVICES
+from ktui.kube.kinds import NAMESPACES, PODS, PRIORITY_CLASSES, SERVICE_ACCOUNTS, SERVICE_CIDRS, SERVICES
 from ktui.kube.resource import Object, Resource
 
 NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -141,6 +142,9 @@ class ApiServer:
         for name in NAMESPACES_AT_START:
             if self._store.get(Key(NAMESPACES.key, "", name)) is None:
                 await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
+        for priority_class in SYSTEM_OBJECTS if self.registry.of(PRIORITY_CLASSES) else ():
+            if self._store.get(Key(PRIORITY_CLASSES.key, "", priority_class["metadata"]["name"])) is None:
+                await self.create(SERVER, PRIORITY_CLASSES, priority_class)
         if self.registry.of(SERVICE_CIDRS) and not self._store.get(
             Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
         ):
@@ -290,6 +294,7 @@ class ApiServer:
             wanted = self._writer.decoded(
                 replace(write, declaration=TOKEN_REQUEST), body_of(body, "TokenRequest")
             )
+            wanted = await self._asking.token(write.attributes("CREATE"), wanted)
             return encode(self.tokens.request(namespace, name, wanted))
         if subresource:
             raise _not_served()

@@ -1,6 +1,7 @@
-"""Admission of what is no object of its resource: bindings, evictions, and connections to pods.
+"""Admission of what is no object of its resource: bindings, evictions, requests for
+tokens, and connections to pods.
 
-Only webhooks and policies are asked, which see the body in place of an object.
+Only webhooks, policies and NodeRestriction are asked, which see the body in place of an object.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ktui.kube.kinds import BINDINGS
 from ktui.kube.resource import GroupVersionKind, Object
 
 _EVICTION: Final = GroupVersionKind("policy", "v1", "Eviction")
+_TOKEN_REQUEST: Final = GroupVersionKind("authentication.k8s.io", "v1", "TokenRequest")
 
 
 class Asking:
@@ -36,11 +38,13 @@ class Asking:
         """An `Eviction` as it is admitted."""
         return await self._asked(attributes, _EVICTION, body)
 
+    async def token(self, attributes: Attributes, body: Object) -> Object:
+        """A `TokenRequest` as it is admitted."""
+        return await self._admission.ask(replace(attributes, kind=_TOKEN_REQUEST), body)
+
     async def stream(self, request: Request, pod: Object, options: ExecOptions) -> None:
         """Whether one may run a command in a pod, or attach to it."""
-        told: Object = {
-            name: True for name in ("stdin", "stdout", "stderr", "tty") if getattr(options, name)
-        }
+        told: Object = {name: True for name in ("stdin", "stdout", "stderr", "tty") if getattr(options, name)}
         if options.container:
             told["container"] = options.container
         if options.command:
@@ -54,7 +58,11 @@ class Asking:
 
     async def _connect(self, request: Request, pod: Object, subresource: str, options: Object) -> None:
         metadata = metadata_of(pod)
-        kinds = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
+        kinds = {
+            "exec": "PodExecOptions",
+            "attach": "PodAttachOptions",
+            "portforward": "PodPortForwardOptions",
+        }
         attributes = Attributes(
             "CONNECT",
             self._pods(),

@@ -95,5 +95,5 @@ class Validating:
 
 
 class Extension:
-    """A plugin that the cluster's own objects configure: it is also asked about subresources with a body of their
-    own (binding, eviction, exec), which the built-in plugins leave alone."""
+    """A plugin that is also asked about subresources with a body of their own (binding, eviction, token, exec), which
+    the others leave alone."""

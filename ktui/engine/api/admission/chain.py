@@ -9,9 +9,11 @@ from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerati
 from ktui.engine.api.admission.ingress_class import DefaultIngressClass
 from ktui.engine.api.admission.limit_ranger import LimitRanger
 from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
+from ktui.engine.api.admission.node_restriction import NodeRestriction
 from ktui.engine.api.admission.pod_security import PodSecurity
 from ktui.engine.api.admission.priority import Priority
 from ktui.engine.api.admission.resource_quota import ResourceQuota
+from ktui.engine.api.admission.runtime_class import RuntimeClass
 from ktui.engine.api.admission.service_account import ServiceAccount
 from ktui.kube.resource import Object
 
@@ -19,9 +21,11 @@ BUILT_IN: Sequence[Callable[[View], Plugin]] = (
     NamespaceLifecycle,
     LimitRanger,
     ServiceAccount,
+    NodeRestriction,
     PodSecurity,
     DefaultTolerationSeconds,
     Priority,
+    RuntimeClass,
     DefaultIngressClass,
 )
 

@@ -56,7 +56,7 @@ class PodSecurity(Validating):
         elif key in _TEMPLATES and not request.subresource:
             template, before = section(obj, *_TEMPLATES[key]), section(old or {}, *_TEMPLATES[key])
             if template and template != before:
-                self._warn(request, template)
+                self._tell(request, template)
 
     def _labels(self, namespace: str) -> dict[str, str]:
         found = self._view.lookup(NAMESPACES.key, "", namespace)
@@ -65,20 +65,29 @@ class PodSecurity(Validating):
     def _check_pod(self, request: Attributes, pod: Object) -> None:
         labels = self._labels(request.namespace)
         level, version = standard(labels, "enforce")
+        request.audit[f"{PREFIX}enforce-policy"] = f"{level}:{version}"
         metadata = section(pod, "metadata")
         problems = violations(level, metadata, section(pod, "spec"))
         if problems:
             raise forbidden(
                 PODS, string(metadata, "name"), f'violates PodSecurity "{level}:{version}": {problems}'
             )
-        self._warn(request, pod, labels)
+        self._tell(request, pod, labels)
 
-    def _warn(self, request: Attributes, pod: Object, labels: dict[str, str] | None = None) -> None:
-        """Tell of what the level to warn of forbids."""
-        level, version = standard(labels or self._labels(request.namespace), "warn")
-        problems = violations(level, section(pod, "metadata"), section(pod, "spec"))
-        if problems:
-            request.warn(f'would violate PodSecurity "{level}:{version}": {problems}')
+    def _tell(self, request: Attributes, pod: Object, labels: dict[str, str] | None = None) -> None:
+        """Warn of what the level to warn of forbids, and note what the level to audit does."""
+        if labels is None:
+            labels = self._labels(request.namespace)
+        for mode in ("warn", "audit"):
+            level, version = standard(labels, mode)
+            problems = violations(level, section(pod, "metadata"), section(pod, "spec"))
+            if not problems:
+                continue
+            told = f'would violate PodSecurity "{level}:{version}": {problems}'
+            if mode == "warn":
+                request.warn(told)
+            else:
+                request.audit[f"{PREFIX}audit-violations"] = told
 
     def _check_namespace(self, request: Attributes, namespace: Object, old: Object | None) -> None:
         labels = mapping(section(namespace, "metadata"), "labels")

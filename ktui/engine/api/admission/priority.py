@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ktui.engine.api.admission.base import Attributes, Mutating, View
+from ktui.engine.api.admission.base import Attributes, View
+from ktui.engine.api.resources.priorityclasses import SYSTEM_CLASSES
 from ktui.kube.data import section
 from ktui.kube.errors import forbidden
-from ktui.kube.kinds import PODS
+from ktui.kube.kinds import PODS, PRIORITY_CLASSES
 from ktui.kube.resource import Object
 
-PRIORITY_CLASSES: Final = "priorityclasses.scheduling.k8s.io"
-SYSTEM: Final = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _PREEMPT: Final = "PreemptLowerPriority"
 
 
-class Priority(Mutating):
-    """Resolves `spec.priorityClassName` (built in, stored or the global default) at creation."""
+class Priority:
+    """Resolves `spec.priorityClassName` (built in, stored or the global default) at creation; one class at most is
+    the default."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -48,16 +48,33 @@ class Priority(Mutating):
             resolved["priorityClassName"] = name
         return {**obj, "spec": {**spec, **resolved}}
 
+    async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
+        if request.resource.key != PRIORITY_CLASSES.key:
+            return
+        if request.operation == "DELETE" and request.name in SYSTEM_CLASSES:
+            why = "this is a system priority class and cannot be deleted"
+            raise forbidden(PRIORITY_CLASSES, request.name, why)
+        if obj is None or not obj.get("globalDefault"):
+            return
+        for other in self._view.listed(PRIORITY_CLASSES.key):
+            name: str = other["metadata"]["name"]
+            if other.get("globalDefault") and name != request.name:
+                raise forbidden(
+                    PRIORITY_CLASSES,
+                    request.name,
+                    f"PriorityClass {name} is already marked as default. Only one default can exist",
+                )
+
     def _resolved(self, request: Attributes, name: str) -> tuple[str, int, str]:
         """Class name, value and preemption policy."""
-        if name in SYSTEM:
-            return name, SYSTEM[name], _PREEMPT
+        if name in SYSTEM_CLASSES:
+            return name, SYSTEM_CLASSES[name], _PREEMPT
         if name:
-            found = self._view.lookup(PRIORITY_CLASSES, "", name)
+            found = self._view.lookup(PRIORITY_CLASSES.key, "", name)
             if found is None:
                 raise forbidden(PODS, request.name, f"no PriorityClass with name {name} was found")
         else:
-            defaults = [c for c in self._view.listed(PRIORITY_CLASSES) if c.get("globalDefault")]
+            defaults = [c for c in self._view.listed(PRIORITY_CLASSES.key) if c.get("globalDefault")]
             if not defaults:
                 return "", 0, _PREEMPT
             found = min(defaults, key=lambda c: int(c.get("value") or 0))

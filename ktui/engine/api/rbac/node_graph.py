@@ -13,6 +13,7 @@ import msgspec
 
 from ktui.engine.store.base import Key, Store
 from ktui.kube.kinds import CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS
+from ktui.kube.resource import Object
 
 Reference: TypeAlias = tuple[str, str]
 """Resource and name."""
@@ -104,6 +105,11 @@ def references(spec: _Spec) -> Iterator[Reference]:
             for variable in container.env or ():
                 if variable.source is not None:
                     yield from _pair(variable.source.secret, variable.source.config_map)
+
+
+def referred(pod: Object) -> set[Reference]:
+    """What an object that is a pod refers to."""
+    return set(references(msgspec.convert(pod, _Pod).spec))
 
 
 def _pair(secret: _Named | None, config_map: _Named | None) -> Iterator[Reference]:

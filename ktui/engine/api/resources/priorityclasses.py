@@ -18,6 +18,21 @@ SYSTEM_CLASSES: Final = {
     "system-cluster-critical": 2_000_000_000,
     "system-node-critical": 2_000_001_000,
 }
+SYSTEM_OBJECTS: Final[tuple[Object, ...]] = (
+    {
+        "metadata": {"name": "system-node-critical"},
+        "value": SYSTEM_CLASSES["system-node-critical"],
+        "description": "Used for system critical pods that must not be moved from their current node.",
+    },
+    {
+        "metadata": {"name": "system-cluster-critical"},
+        "value": SYSTEM_CLASSES["system-cluster-critical"],
+        "description": (
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+        ),
+    },
+)
+"""The classes a new cluster begins with."""
 _RESERVED: Final = "system-"
 _LARGEST: Final = 1_000_000_000
 
