@@ -12,6 +12,8 @@ import pytest_asyncio
 from kubelet_world import NODE, World, condition, container, pod
 from lightkube.models.core_v1 import Pod
 
+from ktui.engine.kubelet.disk_usage import DiskUsage
+from ktui.engine.kubelet.eviction import has_limits, overfull
 from ktui.engine.kubelet.machine import Machine, read_machine
 from ktui.engine.kubelet.node_eviction import Usage, ranked
 from ktui.kube.kinds import EVENTS, NODES
@@ -46,6 +48,10 @@ async def world(tmp_path, weather):
     await world.start()
     yield world
     await world.stop()
+
+
+def on_disk(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
 def sized(name: str, request: str = "", priority: int | None = None) -> Any:
@@ -168,6 +174,7 @@ async def test_a_full_disk_costs_the_pod_that_fills_it(world: World, weather: We
     uid = running["metadata"]["uid"]
     scratch = world.data_dir / "pods" / uid / "volumes" / "kubernetes.io~empty-dir" / "scratch"
     (scratch / "file").write_bytes(b"x" * MI)
+    world.runtime.written["full"] = 2048 * MI - on_disk(world.data_dir / "sim" / "sim-logs" / uid)
     weather.set(disk_available=100 * MI)
     await world.clock.advance(10)
     await world.happens(lambda: not world.kubelet.workers[uid].is_active)
@@ -175,6 +182,41 @@ async def test_a_full_disk_costs_the_pod_that_fills_it(world: World, weather: We
     evicted = await world.until(lambda p: p["status"]["phase"] == "Failed", "full")
     assert evicted["status"]["message"] == (
         "The node was low on resource: ephemeral-storage. Threshold quantity: 500Mi, available: 100Mi. "
+        "Container full was using 2Gi, request is 0, has larger consumption of ephemeral-storage. "
     )
     assert (await world.get("small"))["status"]["phase"] == "Running"
     await until_node(world, "DiskPressure", "True")
+
+
+async def test_a_container_over_its_storage_limit_is_evicted(world: World) -> None:
+    limits = {"resources": {"limits": {"ephemeral-storage": "1Gi"}}}
+    await world.create(pod("web", container("a", **limits), container("b", **limits)))
+    await world.create(pod("beside", container("c")))
+    await world.running("web")
+    await world.running("beside")
+    world.runtime.written = {"a": 1500 * MI, "c": 9000 * MI}
+    await world.clock.advance(10)
+    uid = (await world.get("web"))["metadata"]["uid"]
+    await world.happens(lambda: not world.kubelet.workers[uid].is_active)
+    await world.clock.advance(2)
+    evicted = await world.until(lambda p: p["status"]["phase"] == "Failed", "web")
+    assert (evicted["status"]["reason"], evicted["status"]["message"]) == (
+        "Evicted",
+        'Container a exceeded its local ephemeral storage limit "1Gi". ',
+    )
+    assert (await world.get("beside"))["status"]["phase"] == "Running"
+
+
+def test_what_a_pod_takes_in_all_is_held_against_its_limits() -> None:
+    limited = container("a", resources={"limits": {"ephemeral-storage": "1Gi"}})
+    spec = typed(
+        pod("web", limited, container("b"), volumes=[{"name": "v", "emptyDir": {"sizeLimit": "2Gi"}}])
+    )
+    assert has_limits(spec) and not has_limits(typed(pod("web", volumes=[{"name": "v", "emptyDir": {}}])))
+    assert overfull(spec, DiskUsage({"a": 300 * MI, "b": 300 * MI}, {"v": 300 * MI})) == ""
+    assert overfull(spec, DiskUsage({"a": 300 * MI, "b": 900 * MI}, {"v": 0})) == (
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
+    )
+    assert overfull(spec, DiskUsage({}, {"v": 3000 * MI})) == (
+        'Usage of EmptyDir volume "v" exceeds the limit "2Gi". '
+    )

@@ -9,6 +9,7 @@ from podman_pods_world import SLEEP, answers, output, pod, podman_json, start
 from ktui.engine.kubelet.runtime.base import (
     ContainerState,
     ImageError,
+    NotFoundError,
     PortMapping,
     RuntimeCallError,
 )

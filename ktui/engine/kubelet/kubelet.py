@@ -138,7 +138,7 @@ class Kubelet:
             service_variables=service_variables or (lambda pod: {}),
             admit=self._admit,
         )
-        self._eviction = StorageEviction(self._employed, self.context.volumes.pod_dir, clock)
+        self._eviction = StorageEviction(runtime, self._employed, self.context.volumes.pod_dir, clock)
         self._node_eviction = NodeEviction(
             runtime,
             self._employed,

@@ -17,7 +17,8 @@ from lightkube.models.core_v1 import Pod
 
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.admission import pod_request
-from ktui.engine.kubelet.eviction import folder_bytes, pod_disk_bytes
+from ktui.engine.kubelet.disk_usage import disk_usage
+from ktui.engine.kubelet.eviction import disk_volumes
 from ktui.engine.kubelet.machine import Machine
 from ktui.engine.kubelet.pod_worker import PodWorker
 from ktui.engine.kubelet.pressure import THRESHOLDS, Pressure, Threshold, is_critical
@@ -132,8 +133,9 @@ class NodeEviction:
 
     async def _evict(self, threshold: Threshold, machine: Machine) -> PodWorker | None:
         workers = {pods.uid(w.pod): w for w in self._workers() if w.is_active and not is_critical(w.pod)}
-        usages = await self._usages(threshold.resource, list(workers))
-        for pod in ranked([w.pod for w in workers.values()], threshold.resource, usages):
+        candidates = [worker.pod for worker in workers.values()]
+        usages = await (self._memory() if threshold.resource == "memory" else self._disk(candidates))
+        for pod in ranked(candidates, threshold.resource, usages):
             worker = workers[pods.uid(pod)]
             if worker.is_active:
                 worker.evict(message(pod, threshold, machine, usages.get(pods.uid(pod), Usage())))
@@ -141,24 +143,20 @@ class NodeEviction:
         log.warning("the node is low on %s, and no pod can be evicted", threshold.resource)
         return None
 
-    async def _usages(self, resource: str, uids: Sequence[str]) -> dict[str, Usage]:
-        if resource == "memory":
-            containers: dict[str, dict[str, int]] = {}
-            for reading in await self._runtime.stats():
-                containers.setdefault(reading.pod_uid, {})[reading.name] = reading.memory_working_set
-            return {uid: Usage(sum(found.values()), found) for uid, found in containers.items()}
-        logs = {
-            record.pod.uid: [c.log_path.parent for c in record.containers if c.log_path is not None]
-            for record in await self._runtime.pods()
-        }
-        return await asyncio.to_thread(
-            lambda: {
-                uid: Usage(
-                    pod_disk_bytes(self._pod_dir(uid)) + sum(map(folder_bytes, set(logs.get(uid, ()))))
-                )
-                for uid in uids
-            }
-        )
+    async def _memory(self) -> dict[str, Usage]:
+        containers: dict[str, dict[str, int]] = {}
+        for reading in await self._runtime.stats():
+            containers.setdefault(reading.pod_uid, {})[reading.name] = reading.memory_working_set
+        return {uid: Usage(sum(found.values()), found) for uid, found in containers.items()}
+
+    async def _disk(self, candidates: Sequence[Pod]) -> dict[str, Usage]:
+        found: dict[str, Usage] = {}
+        for pod in candidates:
+            uid = pods.uid(pod)
+            records = await self._runtime.pod(uid)
+            usage = await disk_usage(self._runtime, records, self._pod_dir(uid), disk_volumes(pod))
+            found[uid] = Usage(usage.total, usage.containers)
+        return found
 
     async def _until_ended(self, worker: PodWorker) -> None:
         for _ in range(int(_ENDING_SECONDS / _ENDING_POLL_SECONDS)):

@@ -322,6 +322,10 @@ class Runtime(Protocol):
 
     async def stats(self) -> Sequence[ContainerStats]: ...
 
+    async def writable_layer(self, container_id: str) -> int:
+        """Bytes a container has written beside its image and its volumes. Raises NotFoundError."""
+        ...
+
     async def pull_image(self, image: str, auth: RegistryAuth | None = None) -> ImageRecord:
         """Raises ImageError."""
         ...

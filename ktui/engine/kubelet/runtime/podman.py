@@ -362,6 +362,11 @@ class PodmanRuntime:
         """Of running containers, out of their cgroups; none where an ordinary user has no cgroups."""
         return await asyncio.to_thread(read_stats, self._index.running_cgroups())
 
+    async def writable_layer(self, container_id: str) -> int:
+        """As Podman counts it: it walks through the layer."""
+        inspected = await self._rest.get(f"containers/{container_id}/json", size="true")
+        return int(inspected.get("SizeRw") or 0)
+
     # Images
 
     async def pull_image(self, image: str, auth: RegistryAuth | None = None) -> ImageRecord:

@@ -73,6 +73,8 @@ class SimRuntime:
         """Ports that refuse `dial`."""
         self.memory: dict[str, int] = {}
         """Bytes that containers use, by container name; others use what is made up for them."""
+        self.written: dict[str, int] = {}
+        """Bytes that containers have written to the disk, by container name."""
         self._log_dir = data_dir / "sim-logs"
         self._host_ip = host_ip
         self._pod_cidr = pod_cidr
@@ -334,6 +336,11 @@ class SimRuntime:
             for container in self._containers.values()
             if container.record.state is ContainerState.RUNNING
         ]
+
+    async def writable_layer(self, container_id: str) -> int:
+        """What `written` says of the container's name."""
+        await self.container(container_id)
+        return self.written.get(self._containers[container_id].spec.name, 0)
 
     async def pull_image(self, image: str, auth: RegistryAuth | None = None) -> ImageRecord:
         """Succeeds unless the name says otherwise or is malformed."""
