@@ -44,18 +44,20 @@ class Record(NamedTuple):
 
 def encode(record: Record) -> bytes:
     """Spell a record as a line, newline included."""
-    return b"".join(_line(*record))
+    revision, batch, time, op, resource, namespace, name, data = record
+    return b"".join(_line(revision, f"{batch}\t{time}", op, resource, namespace, name, data))
 
 
 def encode_changes(changes: Iterable[Change], batch: int, time: int, seal: Seal) -> bytes:
     """Spell changes as lines of the group commit that began with revision `batch`."""
     parts: list[bytes] = []
+    commit = f"{batch}\t{time}"
     for change in changes:
         resource, namespace, name = change.key
         data = change.data
         if resource in seal.resources:
             data = seal.seal(change.key, change.revision, data)
-        parts += _line(change.revision, batch, time, change.type[0], resource, namespace, name, data)
+        parts += _line(change.revision, commit, change.type[0], resource, namespace, name, data)
     return b"".join(parts)
 
 
@@ -64,18 +66,18 @@ def encode_state(entry: Entry, batch: int, time: int, seal: Seal) -> bytes:
     data = entry.data
     if entry.key.resource in seal.resources:
         data = seal.seal(entry.key, entry.revision, data)
-    return b"".join(_line(entry.revision, batch, time, STATE, *entry.key, data))
+    return b"".join(_line(entry.revision, f"{batch}\t{time}", STATE, *entry.key, data))
 
 
 def _line(
-    revision: int, batch: int, time: int, op: str, resource: str, namespace: str, name: str, data: bytes
+    revision: int, commit: str, op: str, resource: str, namespace: str, name: str, data: bytes
 ) -> tuple[bytes, bytes]:
-    """The line in two parts: so the data is copied here only once."""
+    """The line in two parts, so that joining many copies each once; `commit` is its batch and time."""
     key = resource + namespace + name
     if "%" in key or not key.isprintable():
         resource, namespace, name = (part.translate(_ESCAPES) for part in (resource, namespace, name))
-    head = f"{revision}\t{batch}\t{time}\t{op}\t{resource}\t{namespace}\t{name}\t".encode()
-    body = b"%b%b\n" % (head, data)
+    head = f"{revision}\t{commit}\t{op}\t{resource}\t{namespace}\t{name}\t".encode()
+    body = head + data + b"\n"
     return b"%08x\t" % crc32(body), body
 
 

@@ -221,7 +221,9 @@ class JournaledStore(Store):
         self, key: Key, obj: Object, current: Entry | None, *, deleted: bool = False
     ) -> asyncio.Future[Entry]:
         """Stage a write; the future is done when it is durable."""
-        loop = self._attach()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._attach()
         waiter: asyncio.Future[Entry] = loop.create_future()
         self._stage(key, obj, current, waiter, deleted=deleted)
         if self._journal is None:
