@@ -16,7 +16,7 @@ from http_wire import Wire, served_over_tls
 from ktui.engine.api.http.limits import Limits
 
 LIMITS = Limits(
-    seats=4, seats_of_user=3, begin_in_turn=2, queue_of_user=5, watches_of_user=2, streams_of_user=1
+    seats=4, seats_of_user=3, begin_in_moment=2, queue_of_user=5, watches_of_user=2, streams_of_user=1
 )
 SECONDS = 30
 

@@ -64,13 +64,17 @@ class MetricsHandlers:
 def _requests(traffic: Traffic) -> list[Family | Histogram]:
     totals = [
         ({**_labels(series), "code": str(code), "dry_run": ""}, count, None)
-        for (series, code), count in traffic.totals.items()
+        for series, record in traffic.records.items()
+        for code, count in record.codes.items()
     ]
     durations = [
-        ({**_labels(series), "dry_run": ""}, distribution)
-        for series, distribution in traffic.durations.items()
+        ({**_labels(series), "dry_run": ""}, record.durations)
+        for series, record in traffic.records.items()
+        if not series.length
     ]
-    running = [(_labels(series), count, None) for series, count in traffic.running.items()]
+    running = [
+        (_labels(series), record.running, None) for series, record in traffic.records.items() if series.length
+    ]
     return [
         Family(
             "apiserver_request_total",
@@ -121,10 +125,10 @@ def _labels(series: Series) -> Labels:
 
 def _watchers(traffic: Traffic) -> list[tuple[Labels, float, None]]:
     counts: dict[tuple[str, str, str], int] = {}
-    for series, count in traffic.running.items():
+    for series, record in traffic.records.items():
         if series.length == "watch":
             key = (series.group, series.version, series.resource)
-            counts[key] = counts.get(key, 0) + count
+            counts[key] = counts.get(key, 0) + record.running
     return [
         ({"group": group, "version": number, "kind": plural}, count, None)
         for (group, number, plural), count in counts.items()

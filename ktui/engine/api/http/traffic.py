@@ -86,16 +86,25 @@ class Series(NamedTuple):
         return self.method
 
 
+class Record:
+    """What is known of the requests of one series."""
+
+    __slots__ = ("codes", "durations", "running")
+
+    def __init__(self) -> None:
+        self.codes: dict[int, int] = {}
+        """How many ended with which status."""
+        self.durations = Distribution(_BUCKETS)
+        """Of short requests."""
+        self.running = 0
+        """Long requests that go on."""
+
+
 class Traffic:
     """The counts of one front."""
 
     def __init__(self, registry: Registry) -> None:
-        self.totals: dict[tuple[Series, int], int] = {}
-        """Requests by what they were and how they ended."""
-        self.durations: dict[Series, Distribution] = {}
-        """Of short requests."""
-        self.running: dict[Series, int] = {}
-        """Long requests that go on."""
+        self.records: dict[Series, Record] = {}
         self.aborted = 0
         """Requests whose client left."""
         self._registry = registry
@@ -107,36 +116,52 @@ class Traffic:
         """The middleware."""
         start = perf_counter()
         passage = passage_of(request)
-        series = self._series(request.method, passage)
+        target = passage.target
+        if target is None:
+            series = Series(request.method, "", "", "", "", "", "")
+        else:
+            scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
+            series = Series(
+                request.method,
+                passage.length,
+                target.group,
+                target.version,
+                target.plural,
+                target.subresource,
+                scope,
+            )
+        record = self.records.get(series) or self._new(series)
         if passage.length:
-            self.running[series] = self.running.get(series, 0) + 1
+            return await self._long(request, handler, record)
+        try:
+            response = await handler(request)
+        except (asyncio.CancelledError, ConnectionError):
+            self.aborted += 1
+            raise
+        code = response.status
+        record.codes[code] = record.codes.get(code, 0) + 1
+        record.durations.add(perf_counter() - start)
+        return response
+
+    async def _long(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        record: Record,
+    ) -> web.StreamResponse:
+        record.running += 1
         try:
             response = await handler(request)
         except (asyncio.CancelledError, ConnectionError):
             self.aborted += 1
             raise
         finally:
-            if passage.length:
-                self.running[series] -= 1
-        key = (series, response.status)
-        self.totals[key] = self.totals.get(key, 0) + 1
-        if not passage.length:
-            durations = self.durations.get(series)
-            if durations is None:
-                durations = self.durations[series] = Distribution(_BUCKETS)
-            durations.add(perf_counter() - start)
+            record.running -= 1
+        record.codes[response.status] = record.codes.get(response.status, 0) + 1
         return response
 
-    def _series(self, method: str, passage: Passage) -> Series:
-        target = passage.target
-        if target is None:
-            return Series(method, "", "", "", "", "", "")
-        group, version, resource = target.group, target.version, target.plural
-        scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
-        series = Series(method, passage.length, group, version, resource, target.subresource, scope)
-        if series in self.durations or series in self.running:
-            return series
-        is_known = self._registry.by_resource(group, version, resource) is not None
-        if not is_known or len(self.durations) + len(self.running) > _MOST_SERIES:
-            return Series(method, passage.length, "", "", "", "", "")
-        return series
+    def _new(self, series: Series) -> Record:
+        is_known = self._registry.by_resource(series.group, series.version, series.resource) is not None
+        if not is_known or len(self.records) >= _MOST_SERIES:
+            series = Series(series.method, series.length, "", "", "", "", "")
+        return self.records.setdefault(series, Record())
