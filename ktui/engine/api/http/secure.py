@@ -13,6 +13,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from ktui.kube.clock import Clock
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 6443
+_READ_BYTES = 32 * 1024
+"""What a connection has room for at a time, all the while it is open: two records of TLS. asyncio's own 256 KB
+make a thousand idle watches 200 MB."""
 _RENEWAL_SECONDS = 12 * 3600.0
 _FREEBIND = 15
 """Linux's IP_FREEBIND, which has no name in Python's socket module."""
@@ -79,6 +83,7 @@ class SecureApi:
 
     async def start(self) -> None:
         """Listen and write the kubeconfig; raises ListenError or PkiError."""
+        SSLProtocol.max_size = _READ_BYTES
         await asyncio.to_thread(self._prepare)
         self._context = context = await asyncio.to_thread(self._pki.server_context)
         bound = self._bind()
