@@ -11,11 +11,14 @@ from ktui.describe import related
 from ktui.describe.certificates import describe_certificate_request
 from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
 from ktui.describe.generic import describe_generic
+from ktui.describe.ingresses import describe_ingress, describe_ingress_class
 from ktui.describe.limits import describe_limit_range, describe_quota
 from ktui.describe.namespace import describe_namespace
+from ktui.describe.networkpolicies import describe_network_policy
 from ktui.describe.node import describe_node
 from ktui.describe.pod import describe_pod
 from ktui.describe.related import Related
+from ktui.describe.services import describe_endpoint_slice, describe_endpoints, describe_service
 from ktui.describe.text import Text
 from ktui.describe.workloads import describe_deployment, describe_replica_set
 from ktui.kube import kinds
@@ -38,13 +41,19 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.CERTIFICATE_SIGNING_REQUESTS.key: Describer(related.with_events, describe_certificate_request),
     kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
+    kinds.ENDPOINTS.key: Describer(related.with_events, describe_endpoints),
+    kinds.ENDPOINT_SLICES.key: Describer(related.with_events, describe_endpoint_slice),
+    kinds.INGRESSES.key: Describer(related.of_ingress, describe_ingress),
+    kinds.INGRESS_CLASSES.key: Describer(related.with_events, describe_ingress_class),
     kinds.LIMIT_RANGES.key: Describer(related.nothing, describe_limit_range),
     kinds.NAMESPACES.key: Describer(related.of_namespace, describe_namespace),
+    kinds.NETWORK_POLICIES.key: Describer(related.nothing, describe_network_policy),
     kinds.NODES.key: Describer(related.of_node, describe_node),
     kinds.PODS.key: Describer(related.with_events, describe_pod),
     kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
     kinds.RESOURCE_QUOTAS.key: Describer(related.nothing, describe_quota),
     kinds.SECRETS.key: Describer(related.nothing, describe_secret),
+    kinds.SERVICES.key: Describer(related.of_service, describe_service),
     kinds.SERVICE_ACCOUNTS.key: Describer(related.of_service_account, describe_service_account),
 }
 """By `Resource.key`."""

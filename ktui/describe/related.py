@@ -6,15 +6,27 @@ its part out rather than failing the description.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ktui.client.base import Client, ListOptions
 from ktui.describe.fields import metadata_of
+from ktui.kube.data import items, section, string
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import EVENTS, LEASES, LIMIT_RANGES, PODS, REPLICA_SETS, RESOURCE_QUOTAS, SECRETS
+from ktui.kube.kinds import (
+    ENDPOINT_SLICES,
+    EVENTS,
+    LEASES,
+    LIMIT_RANGES,
+    PODS,
+    REPLICA_SETS,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    SERVICES,
+)
 from ktui.kube.resource import Object, Resource
 from ktui.kube.selector import Selector
+from ktui.kube.service import SERVICE_NAME_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,10 @@ class Related:
     lease: Object | None = None
     quotas: Sequence[Object] | None = None
     limit_ranges: Sequence[Object] | None = None
+    services: Mapping[str, Object | str] | None = None
+    """By name: a service, or why it could not be read."""
+    slices: Mapping[str, Sequence[Object]] | None = None
+    """The EndpointSlices of services, by their names."""
 
 
 async def with_events(client: Client, resource: Resource, obj: Object) -> Related:
@@ -79,6 +95,41 @@ async def of_namespace(client: Client, resource: Resource, obj: Object) -> Relat
         quotas=await _listed(client, RESOURCE_QUOTAS, name, ListOptions()),
         limit_ranges=await _listed(client, LIMIT_RANGES, name, ListOptions()),
     )
+
+
+async def of_service(client: Client, resource: Resource, obj: Object) -> Related:
+    """Its events and its EndpointSlices."""
+    metadata = metadata_of(obj)
+    name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
+    related = await with_events(client, resource, obj)
+    return replace(related, slices={name: await _slices(client, name, namespace)})
+
+
+async def of_ingress(client: Client, resource: Resource, obj: Object) -> Related:
+    """Its events, the services it leads to, and their EndpointSlices."""
+    namespace = str(metadata_of(obj).get("namespace") or "")
+    services: dict[str, Object | str] = {}
+    slices: dict[str, Sequence[Object]] = {}
+    for name in _backends(obj):
+        try:
+            services[name] = await client.get(SERVICES, name, namespace)
+            slices[name] = await _slices(client, name, namespace)
+        except StatusError as error:
+            services[name] = error.message
+    return replace(await with_events(client, resource, obj), services=services, slices=slices)
+
+
+def _backends(ingress: Object) -> set[str]:
+    """The names of the services an Ingress leads to."""
+    spec = section(ingress, "spec")
+    paths = [path for rule in items(spec, "rules") for path in items(section(rule, "http"), "paths")]
+    backends = [section(spec, "defaultBackend"), *(section(path, "backend") for path in paths)]
+    return {string(section(backend, "service"), "name") for backend in backends} - {""}
+
+
+async def _slices(client: Client, service: str, namespace: str) -> Sequence[Object]:
+    options = ListOptions(label_selector=f"{SERVICE_NAME_LABEL}={service}")
+    return await _listed(client, ENDPOINT_SLICES, namespace, options) or ()
 
 
 async def nothing(client: Client, resource: Resource, obj: Object) -> Related:

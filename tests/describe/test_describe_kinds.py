@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import network_objects
 import objects
 import pod_objects
 import pytest
@@ -47,6 +48,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.RESOURCE_QUOTAS, objects.QUOTA),
     (kinds.LIMIT_RANGES, objects.LIMIT_RANGE),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
+    *network_objects.CASES,
 ]
 
 
