@@ -39,7 +39,8 @@ class SelectableLines(ScrollView):
         selection = self.text_selection
         if selection is not None and selection != SELECT_ALL:
             strip = self._highlighted(strip, selection.get_span(line))
-        strip = strip.crop_extend(left, right, self.ground)
+        if left or right != strip.cell_length:
+            strip = strip.crop_extend(left, right, self.ground)
         return strip if self._painting else strip.apply_offsets(left, line)
 
     def render_lines(self, crop: Region) -> list[Strip]:

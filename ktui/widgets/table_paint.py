@@ -83,7 +83,10 @@ class TablePainter:
         if look.cursor:
             base += style("cursor")
         gutter = ("●" if look.marked else " ") + ("!" if row.trouble else " ")
-        segments = [Segment(gutter, base + self._tone("bad", look) if row.trouble else base)]
+        # Runs of one style become one segment: whatever Textual does to a line, it does to each segment.
+        runs: list[tuple[list[str], Style]] = [
+            ([gutter], base + self._tone("bad", look) if row.trouble else base)
+        ]
         x = GUTTER
         live = iter(look.live)
         flashing = dict(look.flashes)
@@ -96,16 +99,23 @@ class TablePainter:
             cell = base + self._tone(tone, look) if tone else base
             if slot.column in flashing:
                 cell += style(flashing[slot.column])
-            if slot.start > x:
-                segments.append(Segment(" " * (slot.start - x), base))
-            segments.append(Segment(fit_cell(text, slot.width, right=column.right), cell))
+            _add(runs, " " * (slot.start - x), base)
+            _add(runs, fit_cell(text, slot.width, right=column.right), cell)
             x = slot.start + slot.width
-        if x < look.width:
-            segments.append(Segment(" " * (look.width - x), base))
-        return Strip(segments)
+        _add(runs, " " * (look.width - x), base)
+        return Strip([Segment("".join(texts), run) for texts, run in runs], max(x, look.width))
 
     def _tone(self, tone: str, look: RowLook) -> Style:
         if look.cursor and look.focus:
             # On the cursor bar the bar's own text colour is the readable one; the shape still tells.
             return Style(bold=True, underline=tone == "bad")
         return self._style(tone)
+
+
+def _add(runs: list[tuple[list[str], Style]], text: str, style: Style) -> None:
+    if not text:
+        return
+    if runs[-1][1] is style:
+        runs[-1][0].append(text)
+    else:
+        runs.append(([text], style))

@@ -202,7 +202,7 @@ async def test_a_changed_cell_flashes_then_fades() -> None:
 
         def background(y: int, text: str) -> Any:
             return next(
-                s.style.bgcolor for s in app.table.render_line(y) if s.style and s.text.strip() == text
+                s.style.bgcolor for s in app.table.render_line(y) if s.style and text in s.text.split()
             )
 
         app.table.apply([make(1, 99)])
@@ -227,10 +227,8 @@ async def test_text_is_selected_with_the_mouse() -> None:
         assert selected.splitlines()[0].startswith("row-00001")
         assert selected.splitlines()[-1].strip() == "row-00003"
         assert len(selected.splitlines()) == 3
-        highlighted = [
-            s.style.bgcolor for s in app.table.render_line(3) if s.style and s.text.startswith("row")
-        ]
-        plain = [s.style.bgcolor for s in app.table.render_line(8) if s.style and s.text.startswith("row")]
+        highlighted = [s.style.bgcolor for s in app.table.render_line(3) if s.style and "row" in s.text]
+        plain = [s.style.bgcolor for s in app.table.render_line(8) if s.style and "row" in s.text]
         assert highlighted != plain
 
 
