@@ -17,6 +17,7 @@ from ktui.describe.namespace import describe_namespace
 from ktui.describe.networkpolicies import describe_network_policy
 from ktui.describe.node import describe_node
 from ktui.describe.pod import describe_pod
+from ktui.describe.priorityclass import describe_priority_class
 from ktui.describe.related import Related
 from ktui.describe.services import describe_endpoint_slice, describe_endpoints, describe_service
 from ktui.describe.text import Text
@@ -50,6 +51,7 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.NETWORK_POLICIES.key: Describer(related.nothing, describe_network_policy),
     kinds.NODES.key: Describer(related.of_node, describe_node),
     kinds.PODS.key: Describer(related.with_events, describe_pod),
+    kinds.PRIORITY_CLASSES.key: Describer(related.with_events, describe_priority_class),
     kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
     kinds.RESOURCE_QUOTAS.key: Describer(related.nothing, describe_quota),
     kinds.SECRETS.key: Describer(related.nothing, describe_secret),

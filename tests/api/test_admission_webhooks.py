@@ -13,7 +13,7 @@ from api_objects import config_map, deployment, pod
 from webhook_server import WebhookServer, allowed, refused
 
 from ktui.client.base import DeleteOptions, ExecOptions, PatchType, WriteOptions
-from ktui.engine.api.admission.webhooks.services import Endpoint, ServiceError
+from ktui.engine.api.admission.webhooks.services import Connection, ServiceError
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
@@ -283,7 +283,7 @@ async def test_a_failure_can_be_ignored(world: World):
     assert world.asked == ["m", "x"]
 
 
-async def test_services_are_found_by_a_resolver(world: World):
+async def test_services_are_dialled_through_the_cluster(world: World):
     service = {"namespace": "tools", "name": "hook", "path": "/x"}
     config = {"service": service, "caBundle": world.hooks.bundle}
     world.hooks.replies["x"] = lambda request: refused("from the service")
@@ -294,14 +294,29 @@ async def test_services_are_found_by_a_resolver(world: World):
     )
     assert "this server knows no Services" in error.message
 
-    class Resolver:
-        async def resolve(self, namespace: str, name: str, port: int) -> Endpoint:
+    class Tools:
+        async def dial(self, namespace: str, name: str, port: int) -> Connection:
             if (namespace, name, port) != ("tools", "hook", 443):
                 raise ServiceError(f'service "{name}" not found')
-            return Endpoint("127.0.0.1", world.hooks.port)
+            return await asyncio.open_connection("127.0.0.1", world.hooks.port)
 
-    world.server.webhooks.services = Resolver()
-    assert "from the service" in (await world.refusal()).message
+    world.server.webhooks.services = Tools()
+    for _ in range(2):
+        assert "from the service" in (await world.refusal()).message
+    other = {**config, "service": {**service, "name": "other"}}
+    await world.client.create(
+        VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=other), name="a")
+    )
+    assert (
+        'Post "https://other.tools.svc:443/x?timeout=10s": service "other" not found'
+        in (await world.refusal()).message
+    )
+    await world.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, "a")
+    untrusted = {"service": {"namespace": "tools", "name": "hook"}}
+    await world.client.create(
+        VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=untrusted), name="a")
+    )
+    assert "tls: failed to verify certificate" in (await world.refusal()).message
 
 
 @pytest.mark.parametrize(

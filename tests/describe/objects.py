@@ -236,6 +236,16 @@ QUOTA: dict[str, Any] = {
     "status": {"hard": {"requests.cpu": "2", "pods": "10"}, "used": {"pods": "3", "requests.cpu": "600m"}},
 }
 
+PRIORITY_CLASS: dict[str, Any] = {
+    "apiVersion": "scheduling.k8s.io/v1",
+    "kind": "PriorityClass",
+    "metadata": {"name": "gold", "annotations": {"b": "2", "a": "1"}},
+    "value": 1000,
+    "globalDefault": True,
+    "preemptionPolicy": "Never",
+    "description": "For those who pay.",
+}
+
 LIMIT_RANGE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "LimitRange",

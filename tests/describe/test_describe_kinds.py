@@ -47,6 +47,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.CONTROLLER_REVISIONS, workload_objects.REVISION),
     (kinds.RESOURCE_QUOTAS, objects.QUOTA),
     (kinds.LIMIT_RANGES, objects.LIMIT_RANGE),
+    (kinds.PRIORITY_CLASSES, objects.PRIORITY_CLASS),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
     *network_objects.CASES,
 ]

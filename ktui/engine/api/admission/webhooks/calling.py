@@ -9,24 +9,29 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from ktui.engine.api.admission.webhooks.hooks import Hook
-from ktui.engine.api.admission.webhooks.services import NoServices, ServiceError, ServiceResolver
+from ktui.engine.api.admission.webhooks.services import NoServices, ServiceError, Services
 from ktui.kube.data import section, string
 from ktui.kube.resource import Object
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import BaseConnector, ClientSession
+
+    from ktui.engine.api.admission.webhooks.connecting import ServiceConnector
 
 LARGEST_ANSWER: Final = 3 * 1024 * 1024
 _MOST_CONNECTIONS: Final = 64
 _MOST_CONTEXTS: Final = 256
+_HEADERS: Final = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": "kube-apiserver-admission",
+}
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
@@ -34,89 +39,64 @@ class CallError(Exception):
     """A webhook that could not be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Address:
-    """Where to connect, whom to expect there, and what the address is called in messages."""
-
-    url: str
-    shown: str
-    server_name: str | None
-    headers: Mapping[str, str]
-
-
 class WebhookCaller:
     """Calls webhooks, by URL or through Services."""
 
-    def __init__(self, services: ServiceResolver | None = None) -> None:
+    def __init__(self, services: Services | None = None) -> None:
         self.services = services or NoServices()
-        self._session: ClientSession | None = None
+        self._outside: ClientSession | None = None
+        self._inside: ClientSession | None = None
+        self._connector: ServiceConnector | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     async def call(self, hook: Hook, review: Object) -> Object:
         """The webhook's answer, an `AdmissionReview`; raises CallError."""
-        shown = _shown(hook)
+        url = _url(hook)
         try:
             async with asyncio.timeout(hook.seconds):
-                return await self._post(await self._address(hook, shown), hook, msgspec.json.encode(review))
+                return await self._post(url, hook, msgspec.json.encode(review))
         except TimeoutError:
-            raise CallError(f'Post "{shown}": context deadline exceeded') from None
+            raise CallError(f'Post "{url}": context deadline exceeded') from None
 
-    async def _address(self, hook: Hook, shown: str) -> _Address:
-        service = section(hook.client_config, "service")
-        parts = urlsplit(shown)
-        if not service:
-            return _Address(shown, shown, None, {})
-        try:
-            host, port = await self.services.resolve(
-                string(service, "namespace"), string(service, "name"), int(service.get("port") or 443)
-            )
-        except ServiceError as error:
-            raise CallError(f'Post "{shown}": {error}') from error
-        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        url = urlunsplit(("https", netloc, parts.path, parts.query, ""))
-        return _Address(url, shown, parts.hostname, {"Host": parts.netloc})
-
-    async def _post(self, address: _Address, hook: Hook, body: bytes) -> Object:
+    async def _post(self, url: str, hook: Hook, body: bytes) -> Object:
         import aiohttp
 
+        session = self._to_services() if hook.client_config.get("service") else self._to_urls()
         try:
             context = await self._context(string(hook.client_config, "caBundle"))
-            async with self._opened().post(
-                address.url,
-                data=body,
-                headers={"Content-Type": "application/json", "Accept": "application/json", **address.headers},
-                ssl=context,
-                server_hostname=address.server_name,
-                allow_redirects=False,
+            async with session.post(
+                url, data=body, headers=_HEADERS, ssl=context, allow_redirects=False
             ) as response:
                 content = bytearray()
                 async for chunk in response.content.iter_any():
                     content += chunk
                     if len(content) > LARGEST_ANSWER:
                         raise CallError(
-                            f'Post "{address.shown}": http: the answer is larger than {LARGEST_ANSWER} bytes'
+                            f'Post "{url}": http: the answer is larger than {LARGEST_ANSWER} bytes'
                         )
                 if response.status != 200:
                     raise CallError(_refused(response.status, bytes(content)))
-        except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
-            raise CallError(f'Post "{address.shown}": {_worded(error)}') from error
+        except (ServiceError, aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
+            raise CallError(f'Post "{url}": {_worded(error)}') from error
         try:
             return _decode(content)
         except msgspec.DecodeError as error:
             raise CallError(f"the answer is not JSON: {error}") from error
 
-    def _opened(self) -> ClientSession:
+    def _to_urls(self) -> ClientSession:
         import aiohttp
 
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "kube-apiserver-admission"},
-            )
-        return self._session
+        if self._outside is None:
+            self._outside = _session(aiohttp.TCPConnector(limit=_MOST_CONNECTIONS))
+        return self._outside
+
+    def _to_services(self) -> ClientSession:
+        from ktui.engine.api.admission.webhooks.connecting import ServiceConnector
+
+        if self._inside is None:
+            self._connector = ServiceConnector(lambda: self.services, _MOST_CONNECTIONS)
+            self._inside = _session(self._connector)
+        return self._inside
 
     async def _context(self, bundle: str) -> ssl.SSLContext:
         """What servers are verified with: the given authorities, or those of the system. Reading them blocks."""
@@ -130,9 +110,21 @@ class WebhookCaller:
 
     async def close(self) -> None:
         """Close all connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        sessions = (self._outside, self._inside)
+        self._outside = self._inside = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
+        if self._connector is not None:
+            await self._connector.end()
+
+
+def _session(connector: BaseConnector) -> ClientSession:
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=connector, timeout=aiohttp.ClientTimeout(total=None), cookie_jar=aiohttp.DummyCookieJar()
+    )
 
 
 def _trusting(bundle: str) -> ssl.SSLContext:
@@ -144,7 +136,7 @@ def _trusting(bundle: str) -> ssl.SSLContext:
         raise ValueError("unable to load root certificates: unable to parse bytes as PEM block") from error
 
 
-def _shown(hook: Hook) -> str:
+def _url(hook: Hook) -> str:
     """The webhook's address with its timeout, which tells the webhook how long it has."""
     config = hook.client_config
     service = section(config, "service")
@@ -173,7 +165,9 @@ def _worded(error: Exception) -> str:
 
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return f"tls: failed to verify certificate: x509: {error.certificate_error}"
+            cause = error.certificate_error
+            why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause
+            return f"tls: failed to verify certificate: x509: {why}"
         case aiohttp.ClientConnectorDNSError():
             return f"dial tcp: lookup {error.host}: no such host"
         case aiohttp.ClientConnectorSSLError():

@@ -1,33 +1,29 @@
-"""How webhooks that are Services of the cluster are found: the seam to whatever knows where a Service's pods are."""
+"""How webhooks that are Services of the cluster are reached: the seam to whatever knows where a Service's pods are."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class Endpoint(NamedTuple):
-    """Where to connect."""
-
-    host: str
-    port: int
+Connection = tuple[object, object]
+"""An `asyncio.StreamReader` and an `asyncio.StreamWriter`."""
 
 
 class ServiceError(Exception):
-    """A Service that can't be reached; the message says why, as `service "x" not found`."""
+    """A Service that can't be reached; the message says why, as `no endpoints available for service "x"`."""
 
 
-class ServiceResolver(Protocol):
-    """Knows a ready endpoint for a port of a Service."""
+class Services(Protocol):
+    """Connects to Services."""
 
-    async def resolve(self, namespace: str, name: str, port: int) -> Endpoint:
-        """Raises ServiceError."""
+    async def dial(self, namespace: str, name: str, port: int) -> Connection:
+        """A connection to a ready endpoint of a Service's port. Raises ServiceError or OSError."""
         ...
 
 
 class NoServices:
-    """The resolver of a cluster without Services."""
+    """A cluster without Services."""
 
-    async def resolve(self, namespace: str, name: str, port: int) -> Endpoint:
+    async def dial(self, namespace: str, name: str, port: int) -> Connection:
         raise ServiceError(
             f"service {namespace}/{name} can't be reached: this server knows no Services; "
             "use clientConfig.url for a webhook outside of the cluster"
