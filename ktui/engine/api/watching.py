@@ -24,8 +24,6 @@ from ktui.kube.resource import ObjectKey
 
 BOOKMARK_SECONDS = 60.0
 """How often a watcher learns how far it has come."""
-_SETTLE_SECONDS = 1.0
-"""A revision noted this long ago has reached every watcher that keeps up."""
 _INITIAL_BATCH = 250
 
 Batches = AsyncIterator[Sequence[WatchEvent]]
@@ -110,67 +108,43 @@ class _Follower:
         self._clock = clock
         self._bookmarks = options.allow_bookmarks
         self._timeout = options.timeout_seconds
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._timer: asyncio.Task[None] | None = None
 
     async def batches(self) -> AsyncGenerator[Sequence[Change] | None]:
         """Until the store or the time ends it."""
-        changes = aiter(self._watcher)
         deadline = None if self._timeout is None else self._clock.monotonic() + self._timeout
-        timer = self._timer(deadline)
-        following = self._task(anext(changes, None))
-        while True:
-            await asyncio.wait(
-                {following} if timer is None else {following, timer}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if following.done():
-                batch = following.result()
-                if batch is None:
-                    return
-                self.revision = max(self.revision, batch[-1].revision)
-                yield batch
-                self._tasks.remove(following)
-                following = self._task(anext(changes, None))
-            if timer is not None and timer.done():
-                self._tasks.remove(timer)
-                await asyncio.sleep(0)
-                if not following.done():
-                    # Nothing waits to be read, so all there was when the timer noted it has been sent.
-                    self.revision = max(self.revision, timer.result())
-                if self._bookmarks:
-                    yield None
-                if deadline is not None and self._clock.monotonic() >= deadline:
-                    return
-                timer = self._timer(deadline)
+        timer = self._set_timer(deadline)
+        async for changes in self._watcher:
+            if changes:
+                self.revision = max(self.revision, changes[-1].revision)
+                yield changes
+            if timer is None or not timer.done():
+                continue
+            if not changes:
+                # All there is has been sent.
+                self.revision = max(self.revision, self._store.revision)
+            if self._bookmarks:
+                yield None
+            if deadline is not None and self._clock.monotonic() >= deadline:
+                return
+            timer = self._set_timer(deadline)
 
-    def _timer(self, deadline: float | None) -> asyncio.Task[int] | None:
-        """Runs out when the next bookmark is due, or at the end; gives the revision to bookmark."""
+    def _set_timer(self, deadline: float | None) -> asyncio.Task[None] | None:
+        """Runs out when the next bookmark is due, or at the end."""
         if deadline is None and not self._bookmarks:
             return None
         seconds = BOOKMARK_SECONDS if self._bookmarks else float("inf")
         if deadline is not None:
             seconds = min(seconds, deadline - self._clock.monotonic())
-        return self._task(self._wait(seconds))
-
-    async def _wait(self, seconds: float) -> int:
-        await self._clock.sleep(seconds - _SETTLE_SECONDS)
-        reached = self._store.revision
-        await self._clock.sleep(min(seconds, _SETTLE_SECONDS))
-        return reached
-
-    def _task(self, work: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.ensure_future(_awaited(work))
-        self._tasks.append(task)
-        return task
+        timer = self._timer = asyncio.create_task(self._clock.sleep(seconds))
+        timer.add_done_callback(lambda _: self._watcher.nudge())
+        return timer
 
     async def close(self) -> None:
         self._watcher.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def _awaited(work: Any) -> Any:
-    return await work
+        if self._timer is not None:
+            self._timer.cancel()
+            await asyncio.gather(self._timer, return_exceptions=True)
 
 
 def _shown(declaration: Declaration, changes: Sequence[Change]) -> Sequence[Change]:

@@ -94,6 +94,10 @@ class Watcher(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Sequence[Change]]: ...
 
+    def nudge(self) -> None:
+        """Give the reader its turn once all changes are read, with a batch of none: timers need not race."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -34,7 +34,8 @@ class ResourceLog:
     def __init__(self) -> None:
         self.newest = 0
         self.lost = 0
-        self.arrived = asyncio.Event()
+        self.waiting: set[asyncio.Future[None]] = set()
+        """Of watchers that have read everything."""
         self._changes: list[Change] = []
         self._start = 0
 
@@ -62,8 +63,9 @@ class ResourceLog:
 
     def wake(self) -> None:
         """Let everyone who waits look again."""
-        self.arrived.set()
-        self.arrived.clear()
+        for waiting in self.waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 class History:

@@ -6,6 +6,7 @@ lists again, as Kubernetes does with a watch that got too old.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from ktui.engine.store.base import Change
@@ -25,6 +26,8 @@ class LogWatcher:
         self._namespace = namespace
         self._after = after
         self._store_revision = store_revision
+        self._waiting: asyncio.Future[None] | None = None
+        self._nudged = False
         self._closed = False
 
     @property
@@ -54,14 +57,34 @@ class LogWatcher:
                     return changes
             elif self._store_revision() is None:
                 break
+            elif self._nudged:
+                self._nudged = False
+                return ()
             else:
-                await self._log.arrived.wait()
+                await self._arrival()
         raise StopAsyncIteration
+
+    async def _arrival(self) -> None:
+        """Until something comes, or the reader is wanted."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._log.waiting.add(self._waiting)
+        try:
+            await self._waiting
+        finally:
+            self._log.waiting.discard(self._waiting)
+
+    def nudge(self) -> None:
+        self._nudged = True
+        self._wake()
 
     def close(self) -> None:
         """End the iteration, also for a reader that waits."""
         self._closed = True
-        self._log.wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     @property
     def _fell_off(self) -> bool:
