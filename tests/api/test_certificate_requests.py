@@ -8,6 +8,8 @@ import pytest
 from kind_cases import kind
 from rbac_world import Cluster, refused, rule
 
+from ktui.engine.api.documents import decode, encode
+from ktui.engine.api.table import table
 from ktui.kube.kinds import CERTIFICATE_SIGNING_REQUESTS as CSR
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
@@ -212,7 +214,8 @@ async def test_requests_are_listed_with_their_state_and_found_by_signer(cluster)
     now = cluster.server.clock.now()
 
     def row(obj):
-        return {column.name: column.cell(obj, now) for column in declaration.columns}
+        cells = decode(table(declaration, [encode(obj)], now).rows[0])["cells"]
+        return dict(zip((column.name for column in declaration.columns), cells, strict=True))
 
     assert row(made)["Condition"] == "Pending"
     assert row(made)["RequestedDuration"] == "60m"
