@@ -331,3 +331,45 @@ async def test_discovery_tells_of_it(world: World):
     _, document = await world.call("GET", "/openapi/v3/api/v1")
     document = document if isinstance(document, dict) else json.loads(document)
     assert "/api/v1/namespaces/{namespace}/pods/{name}/proxy/{path}" in document["paths"]
+
+
+async def test_a_service_leads_to_one_of_its_ready_pods(world: World):
+    proxy = "/api/v1/namespaces/default/services"
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "admin", "port": 81}]
+    spec = {"clusterIP": "None", "ports": ports}
+    code, answer = await world.call("POST", proxy, json={"metadata": {"name": "front"}, "spec": spec})
+    assert code == 201, answer
+    assert (await world.call("GET", f"{proxy}/front:http/proxy/"))[1]["message"] == (
+        'no endpoints available for service "front"'
+    )
+    endpoint = {
+        "addresses": ["10.1.2.3"],
+        "targetRef": {"kind": "Pod", "name": "web", "namespace": "default"},
+    }
+    strangers = [
+        {"addresses": ["10.9.9.9"]},
+        {"addresses": ["10.9.9.9"], "targetRef": endpoint["targetRef"]},
+        {**endpoint, "conditions": {"ready": False}},
+        {"addresses": ["10.1.2.3"], "targetRef": {"kind": "Pod", "name": "gone"}},
+    ]
+    code, answer = await world.call(
+        "POST",
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        json={
+            "metadata": {"name": "front-x", "labels": {"kubernetes.io/service-name": "front"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+            "endpoints": [*strangers, endpoint],
+        },
+    )
+    assert code == 201, answer
+    for name in ("front:http", "front:80", "http:front:http"):
+        code, told = await world.call("GET", f"{proxy}/{name}/proxy/x")
+        assert (code, told["path"]) == (200, "/x"), name
+    for name, message in (
+        ("front:admin", 'no endpoints available for service "front"'),
+        ("front:82", 'no service port 82 found for service "front"'),
+    ):
+        code, answer = await world.call("GET", f"{proxy}/{name}/proxy/")
+        assert (code, answer["message"]) == (503, message)
+    assert (await world.call("GET", f"{proxy}/nope/proxy/"))[0] == 404

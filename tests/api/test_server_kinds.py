@@ -183,7 +183,9 @@ async def test_a_pods_way_through_the_server(client: LocalClient):
 
 
 async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):
-    await client.create(PODS, body_of("pods"))
+    body = body_of("pods")
+    body["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    await client.create(PODS, body)
     container = {"name": "web", "image": "other:2", "resources": {"limits": {"cpu": "2", "memory": "1Gi"}}}
     obj = await client.patch(
         PODS,
@@ -195,6 +197,41 @@ async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):
     )
     found = obj["spec"]["containers"][0]
     assert found["image"] == "web:1" and found["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        (
+            {"limits": {"cpu": "2"}},
+            "spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed",
+        ),
+        ({}, "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"),
+        (
+            {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}},
+            'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing',
+        ),
+        (
+            {
+                "limits": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+                "requests": {"cpu": "500m", "memory": "1Gi"},
+            },
+            "spec: Forbidden: only cpu and memory resources are mutable",
+        ),
+    ],
+)
+async def test_a_resize_has_limits(client: LocalClient, resources: Object, message: str):
+    obj = body_of("pods")
+    obj["spec"]["containers"][0]["resources"] = {
+        "limits": {"cpu": "1", "memory": "1Gi"},
+        "requests": {"cpu": "500m", "memory": "1Gi"},
+    }
+    created = await client.create(PODS, obj)
+    created["spec"]["containers"][0]["resources"] = resources
+    with pytest.raises(StatusError) as error:
+        await client.update(PODS, created, subresource="resize")
+    assert error.value.code == 422
+    assert message in error.value.message
 
 
 async def test_a_rollout_as_kubectl_patches_it(client: LocalClient):

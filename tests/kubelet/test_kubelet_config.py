@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kubelet_world import condition, container, is_ready, pod, status_of, terminated, waiting, world  # noqa: F401
 
+from ktui.engine.kubelet.runtime.base import RuntimeCallError
 from ktui.kube.kinds import PODS
 
 
@@ -347,6 +348,50 @@ async def test_a_resize_changes_the_running_container(world):  # noqa: F811
     assert ("update_resources", "a") in world.runtime.calls
     assert ("update_resources", "b") not in world.runtime.calls
     assert status_of(after, "a")["resources"]["limits"]["cpu"] == "200m"
+
+
+async def test_a_resize_the_node_cannot_give_waits(world):  # noqa: F811
+    small = {"requests": {"cpu": "100m"}}
+    await world.create(pod("web", container(resources=small)))
+    before = await world.running()
+    before["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "9000"}}
+    await world.client.update(PODS, before, subresource="resize")
+    held = await world.until(lambda p: condition(p, "PodResizePending"))
+    pending = condition(held, "PodResizePending")
+    assert (pending["status"], pending["reason"]) == ("True", "Infeasible")
+    assert pending["message"].startswith(
+        "Node didn't have enough capacity: cpu, requested: 9000000, capacity: "
+    )
+    assert status_of(held)["resources"] == small
+    assert status_of(held)["allocatedResources"] == {"cpu": "100m"}
+    assert ("update_resources", "main") not in world.runtime.calls
+    (event,) = await world.events("ResizeInfeasible")
+    assert event[1] == f"Pod resize Infeasible: {pending['message']}"
+    wanted = await world.get()
+    wanted["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "200m"}}
+    await world.client.update(PODS, wanted, subresource="resize")
+    after = await world.until(lambda p: not condition(p, "PodResizePending"))
+    assert status_of(after)["resources"] == {"requests": {"cpu": "200m"}}
+    assert ("update_resources", "main") in world.runtime.calls
+
+
+async def test_a_resize_that_fails_is_told_and_tried_again(world):  # noqa: F811
+    await world.create(pod("web", container(resources={"limits": {"memory": "64Mi"}})))
+    before = await world.running()
+    world.runtime.fail_next("update_resources", RuntimeCallError("device or resource busy"))
+    before["spec"]["containers"][0]["resources"] = {
+        "limits": {"memory": "1Mi"},
+        "requests": {"memory": "1Mi"},
+    }
+    await world.client.update(PODS, before, subresource="resize")
+    failed = await world.until(lambda p: condition(p, "PodResizeInProgress"))
+    assert condition(failed, "PodResizeInProgress")["reason"] == "Error"
+    assert "device or resource busy" in condition(failed, "PodResizeInProgress")["message"]
+    assert status_of(failed)["resources"]["limits"] == {"memory": "64Mi"}
+    assert status_of(failed)["allocatedResources"] == {"memory": "1Mi"}
+    await world.clock.advance(10)
+    after = await world.until(lambda p: not condition(p, "PodResizeInProgress"))
+    assert status_of(after)["resources"]["limits"] == {"memory": "1Mi"}
 
 
 async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811

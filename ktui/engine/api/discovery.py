@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ktui.engine.api.declaration import Declaration
-from ktui.kube.kinds import BINDINGS, CERTIFICATE_SIGNING_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import (
+    BINDINGS,
+    CERTIFICATE_SIGNING_REQUESTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)
 from ktui.kube.resource import Resource
 
 READ_VERBS = ("get", "list", "watch")
@@ -25,6 +33,7 @@ _MORE = {
         "proxy",
         "resize",
     ),
+    SERVICES.key: ("proxy",),
     SERVICE_ACCOUNTS.key: ("token",),
 }
 

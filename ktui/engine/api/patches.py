@@ -100,8 +100,7 @@ def _json_patcher(patch: Any) -> Callable[[Object], Object]:
 
 
 def _rejected(why: str) -> StatusError:
-    causes = [{"reason": "UnexpectedServerResponse", "message": why, "field": ""}]
-    return StatusError(status(422, "Invalid", f"{_REJECTED}: {why}", {"causes": causes}))
+    return StatusError(status(422, "Invalid", f"{_REJECTED}: {why}"))
 
 
 def only_annotates(patch_type: PatchType, patch: object) -> bool:

@@ -128,7 +128,7 @@ class ApiServer:
         budgets = Budgets(StoreView(store))
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
-        self.proxies = Proxies(self._opened, self._reader, self._streams)
+        self.proxies = Proxies(self._opened, self._reader, self._streams, self._declaration)
         self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)

@@ -105,7 +105,7 @@ def _reason_to_kill(pod: Pod, container: Container, record: ContainerRecord, hea
     again = ", will be restarted" if pods.should_restart_init(pod, container) else ""
     if container_changed(container, record):
         return Kill(container, record, f"Container {container.name} definition changed, will be restarted")
-    if needs_restart(container, record):
+    if needs_restart(container, record) and container.name not in health.held:
         return Kill(container, record, f"Container {container.name} resize requires restart")
     failed = health.unhealthy.get(record.id)
     if failed:

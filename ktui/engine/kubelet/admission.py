@@ -71,6 +71,22 @@ def check_admission(
     return None
 
 
+def check_resize(pod: Pod, others: Sequence[Claim], allocatable: Mapping[str, str]) -> Waiting | None:
+    """Why the node can't give a running pod what it now asks for; None when it can."""
+    wanted = Claim.of(pod).requests
+    for name in ("cpu", "memory"):
+        amount, capacity = wanted.get(name, 0), _amount(name, allocatable.get(name) or "0")
+        if name in allocatable and amount > capacity:
+            message = f"Node didn't have enough capacity: {name}, requested: {amount}, capacity: {capacity}"
+            return Waiting("Infeasible", message)
+    for name in ("cpu", "memory"):
+        amount, capacity = wanted.get(name, 0), _amount(name, allocatable.get(name) or "0")
+        used = sum(other.requests.get(name, 0) for other in others)
+        if name in allocatable and amount and used + amount > capacity:
+            return Waiting("Deferred", _refused(name, amount, used, capacity).message)
+    return None
+
+
 def _refused(name: str, wanted: int, used: int, capacity: int) -> Waiting:
     return Waiting(
         f"OutOf{name}",

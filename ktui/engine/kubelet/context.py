@@ -54,6 +54,8 @@ class KubeletContext:
     service_variables: Callable[[Pod], Mapping[str, str]] = field(default=lambda pod: {})
     """The variables that tell a pod where Services are."""
     admit: Callable[[Pod], Waiting | None] = field(default=lambda pod: None)
+    fits_resized: Callable[[Pod], Waiting | None] = field(default=lambda pod: None)
+    """Why the node can't give a running pod what it now asks for."""
     """Whether a pod may start here; the reason why not."""
 
     @property

@@ -22,7 +22,7 @@ from ktui.client.base import Client
 from ktui.client.informer import Delta, Informer, Informers
 from ktui.engine.kubelet import machine, node_object
 from ktui.engine.kubelet import pod as pods
-from ktui.engine.kubelet.admission import check_admission
+from ktui.engine.kubelet.admission import check_admission, check_resize
 from ktui.engine.kubelet.agent import KubeletAgent
 from ktui.engine.kubelet.backoff import Backoff
 from ktui.engine.kubelet.container_spec import ClusterDNS
@@ -137,6 +137,7 @@ class Kubelet:
             pods_reachable=info.name == "podman" and os.geteuid() == 0,
             service_variables=service_variables or (lambda pod: {}),
             admit=self._admit,
+            fits_resized=self._fits_resized,
         )
         self._eviction = StorageEviction(runtime, self._employed, self.context.volumes.pod_dir, clock)
         self._node_eviction = NodeEviction(
@@ -225,6 +226,15 @@ class Kubelet:
             if worker.admitted and not pods.is_terminal(worker.pod)
         ]
         return check_admission(pod, others, self.context.allocatable, labels, self._node_name)
+
+    def _fits_resized(self, pod: Pod) -> Waiting | None:
+        uid = pods.uid(pod)
+        others = [
+            worker.facts.claim
+            for other, worker in self.workers.items()
+            if other != uid and worker.admitted and not pods.is_terminal(worker.pod)
+        ]
+        return check_resize(pod, others, self.context.allocatable)
 
     # Pods of the API.
 

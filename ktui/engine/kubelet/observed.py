@@ -81,6 +81,8 @@ class Health:
     """Containers to be killed, with what failed: `liveness probe`, `startup probe`."""
     starting: set[str] = field(default_factory=set[str])
     """Containers whose postStart hook still runs."""
+    held: frozenset[str] = frozenset()
+    """Names of containers whose resize has to wait."""
 
     def is_started(self, container_id: str) -> bool:
         return container_id not in self.starting and self.started.get(container_id, True)

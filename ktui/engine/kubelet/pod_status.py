@@ -33,6 +33,7 @@ from ktui.engine.kubelet.phase import (
     ready_condition,
 )
 from ktui.engine.kubelet.pressure import EVICTED
+from ktui.engine.kubelet.resizing import NO_RESIZE, Resize
 from ktui.engine.kubelet.resources import qos_class
 from ktui.engine.kubelet.runtime.base import ContainerState
 from ktui.kube.clock import whole_second
@@ -54,6 +55,7 @@ class StatusInputs:
     """The pod as a whole failed: DeadlineExceeded, Evicted, a refused admission."""
     final: bool = False
     """Everything has stopped and nothing will be started again."""
+    resize: Resize = NO_RESIZE
 
 
 def build_status(pod: Pod, runtime: PodRuntime, inputs: StatusInputs) -> PodStatus:
@@ -127,6 +129,9 @@ def _container(
     status = container_status(view, inputs.health, init=init and not pods.is_sidecar(container))
     if ephemeral:
         return msgspec.structs.replace(status, ready=False, started=None)
+    if container.name in inputs.resize.containers and (before := view.previous) is not None:
+        allocated = before.allocatedResources if inputs.resize.pending else status.allocatedResources
+        return msgspec.structs.replace(status, resources=before.resources, allocatedResources=allocated)
     return status
 
 
@@ -185,6 +190,7 @@ def _conditions(
                 message=inputs.failure.message,
             )
         )
+    wanted.extend(_resize_conditions(inputs.resize))
     old = {c.type: c for c in pods.status(pod).conditions or ()}
     now = whole_second(inputs.now)
     generation = pods.meta(pod).generation
@@ -202,6 +208,16 @@ def _conditions(
     return result
 
 
+def _resize_conditions(resize: Resize) -> list[PodCondition]:
+    if resize.pending is not None:
+        reason, message = resize.pending.reason, resize.pending.message
+        return [PodCondition(type=RESIZE_PENDING, status="True", reason=reason, message=message)]
+    if resize.error:
+        return [PodCondition(type=RESIZING, status="True", reason="Error", message=resize.error)]
+    return []
+
+
+RESIZE_PENDING, RESIZING = "PodResizePending", "PodResizeInProgress"
 OWNED_CONDITIONS = frozenset(
     ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 )
@@ -235,8 +251,17 @@ def status_patch(old: PodStatus, new: PodStatus) -> Object:
         patch[name] = [{"$patch": "replace"}, *value] if value and name in _REPLACED else value
     known = {c["type"]: c for c in before.get("conditions") or ()}
     changed = [c for c in after.get("conditions") or () if known.get(c["type"]) != _full(c)]
-    if changed:
-        patch["conditions"] = [_cleared(c, known.get(c["type"])) for c in changed]
+    mine = [c["type"] for c in after.get("conditions") or ()]
+    over = [name for name in (RESIZE_PENDING, RESIZING) if name in known and name not in mine]
+    if changed or over:
+        patch["conditions"] = [
+            *(_cleared(c, known.get(c["type"])) for c in changed),
+            *({"$patch": "delete", "type": name} for name in over),
+        ]
+        # Others' conditions first, then the kubelet's own in their usual order: as people read them in `describe`.
+        others = [name for name in dict.fromkeys((*known, *mine)) if name not in (*OWNED_CONDITIONS, *over)]
+        own = [name for name in mine if name in OWNED_CONDITIONS]
+        patch["$setElementOrder/conditions"] = [{"type": name} for name in (*others, *own)]
     return patch
 
 

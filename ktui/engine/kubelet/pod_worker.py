@@ -70,7 +70,7 @@ class PodWorker:
         self._woken = asyncio.Event()
         self._facts: SpecFacts | None = None
         self._starter = PodStarter(context, self.health)
-        self._resizer = Resizer(context.runtime, context.memory_bytes)
+        self._resizer = Resizer(context.runtime, context.memory_bytes, context.fits_resized)
         self._ending = PodEnding(context, self.wake, self._halt)
         self._prober = PodProber(
             context.runtime, context.clock, self.health, self.wake, context.connect, lambda: self.pod
@@ -184,12 +184,14 @@ class PodWorker:
             delays.extend(self._deadline())
             stopping = self._is_stopping()
         if not stopping:
+            self._resizer.look(self.pod, runtime, events)
+            self.health.held = self._resizer.state.containers if self._resizer.state.pending else frozenset()
             actions = compute_actions(self.pod, runtime, self.health)
             if actions.kill_pod and self._start is None:
                 self._ending.ended = stopping = True
             else:
                 await self._refresh_volumes(runtime)
-                await self._resizer.apply(self.pod, runtime)
+                delays.extend(await self._resizer.apply(self.pod, runtime, events))
                 delays.extend(self._act(actions, runtime))
                 delays.extend(self._token_renewal())
         if stopping:
@@ -383,6 +385,7 @@ class PodWorker:
             failed_starts=self._starter.failed_starts,
             failure=self.failure,
             final=final,
+            resize=self._resizer.state,
         )
         written = await write_status(self._context.client, self.pod, build_status(self.pod, runtime, inputs))
         if written is not None and pods.uid(written) == pods.uid(self.pod):

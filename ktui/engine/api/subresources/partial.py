@@ -13,7 +13,10 @@ from ktui.engine.api.resources.certificatesigningrequests import approval
 from ktui.kube.data import items, section
 from ktui.kube.errors import Cause, invalid
 from ktui.kube.kinds import CERTIFICATE_SIGNING_REQUESTS, NAMESPACES, PODS
+from ktui.kube.qos import qos_class
 from ktui.kube.resource import Object
+
+_RESIZABLE: Final = ("cpu", "memory")
 
 
 def finalize(new: Object, old: Object) -> Object:
@@ -43,13 +46,46 @@ def ephemeral_containers(new: Object, old: Object) -> Object:
 
 
 def resize(new: Object, old: Object) -> Object:
-    """The resources of a pod's containers."""
-    wanted = {container.get("name"): container for container in items(section(new, "spec"), "containers")}
-    containers = [
-        {**container, "resources": section(wanted.get(container.get("name")) or container, "resources")}
-        for container in items(section(old, "spec"), "containers")
-    ]
-    return {**old, "metadata": metadata_of(new), "spec": {**section(old, "spec"), "containers": containers}}
+    """The CPU and memory of a pod's containers and sidecars."""
+    spec, causes = {**section(old, "spec")}, list[Cause]()
+    for field in ("initContainers", "containers"):
+        before = items(spec, field)
+        if not before:
+            continue
+        wanted = {container.get("name"): container for container in items(section(new, "spec"), field)}
+        after: list[Object] = []
+        for index, container in enumerate(before):
+            if field == "initContainers" and container.get("restartPolicy") != "Always":
+                after.append(container)
+                continue
+            asked = section(wanted.get(container.get("name")) or container, "resources")
+            causes += _resize_causes(
+                f"spec.{field}[{index}].resources", asked, section(container, "resources")
+            )
+            after.append({**container, "resources": asked})
+        spec[field] = after
+    resized = {**old, "metadata": metadata_of(new), "spec": spec}
+    if (quality := qos_class(resized)) != qos_class(old) and not causes:
+        why = "Pod QOS Class may not change as a result of resizing"
+        causes.append(Cause("spec", "FieldValueInvalid", f'Invalid value: "{quality}": {why}'))
+    if causes:
+        raise invalid(PODS, metadata_of(old).get("name", ""), causes)
+    return resized
+
+
+def _resize_causes(path: str, new: Object, old: Object) -> list[Cause]:
+    causes: list[Cause] = []
+    for kind in ("requests", "limits"):
+        after, before = section(new, kind), section(old, kind)
+        if any(name in before and name not in after for name in _RESIZABLE):
+            why = f"Forbidden: resource {kind} cannot be removed"
+            causes.append(Cause(f"{path}.{kind}", "FieldValueForbidden", why))
+        if {k: v for k, v in after.items() if k not in _RESIZABLE} != {
+            k: v for k, v in before.items() if k not in _RESIZABLE
+        }:
+            why = "Forbidden: only cpu and memory resources are mutable"
+            causes.append(Cause("spec", "FieldValueForbidden", why))
+    return causes
 
 
 PARTIAL: Final[Mapping[tuple[str, str], Callable[[Object, Object], Object]]] = {

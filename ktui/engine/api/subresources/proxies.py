@@ -1,4 +1,4 @@
-"""Where a proxied request goes: to a port of a pod, to a node's agent, or to another port of a node.
+"""Where a proxied request goes: to a port of a pod, to a service's pod, to a node's agent, or to a node's port.
 
 In: the subresource `proxy` of an object and a name like `https:web-0:8443`. Out: something to dial. A pod is
 dialled by its own node's agent, inside its network, and a node at the address it declares: no address that a
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from ktui.client.base import ListOptions
 from ktui.client.node import NodeAgent
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import decode
@@ -21,9 +23,9 @@ from ktui.engine.api.reading import Reader
 from ktui.engine.api.request import Request
 from ktui.engine.api.subresources.streams import PodStreams
 from ktui.kube.address import join_host_port
-from ktui.kube.data import items, section, string
-from ktui.kube.errors import bad_request
-from ktui.kube.kinds import NODES, PODS
+from ktui.kube.data import items, section, string, strings
+from ktui.kube.errors import StatusError, bad_request, unavailable
+from ktui.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from ktui.kube.resource import Object, Resource
 
 KUBELET_PORT = 10250
@@ -53,12 +55,20 @@ class Opened(Protocol):
 class Proxies:
     """Finds the backends of objects that have a `proxy`."""
 
-    def __init__(self, opened: Opened, reader: Reader, streams: PodStreams) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        reader: Reader,
+        streams: PodStreams,
+        declaration_of: Callable[[Resource], Declaration],
+    ) -> None:
         self._opened = opened
+        self._declaration_of = declaration_of
         self._reader = reader
         self._streams = streams
-        self._kinds: dict[str, Callable[[Object, str, str], Backend | NodeAgent]] = {
+        self._kinds: dict[str, Callable[[Object, str, str], Awaitable[Backend | NodeAgent]]] = {
             PODS.key: self._pod,
+            SERVICES.key: self._service,
             NODES.key: self._node,
         }
 
@@ -73,17 +83,61 @@ class Proxies:
         declaration = await self._opened(request, verb, resource, namespace, name, "proxy")
         scheme, plain, port = split_name(name, resource)
         obj = decode(self._reader.get(declaration, namespace, plain).data)
-        return self._kinds[resource.key](obj, scheme, port)
+        return await self._kinds[resource.key](obj, scheme, port)
 
-    def _pod(self, pod: Object, scheme: str, port: str) -> Backend:
+    async def _pod(self, pod: Object, scheme: str, port: str) -> Backend:
         ip = string(section(pod, "status"), "podIP")
         if not ip:
             raise bad_request("address not allowed")
         number = _number(port) if port else _first_port(pod) or _DEFAULT_PORTS[scheme]
-        dial = partial(self._streams.connect, pod, number)
-        return Backend(join_host_port(ip, number), dial, scheme == "https")
+        return self._port_of(pod, ip, number, scheme)
 
-    def _node(self, node: Object, scheme: str, port: str) -> Backend | NodeAgent:
+    def _port_of(self, pod: Object, ip: str, port: int, scheme: str) -> Backend:
+        dial = partial(self._streams.connect, pod, port)
+        return Backend(join_host_port(ip, port), dial, scheme == "https")
+
+    async def _service(self, service: Object, scheme: str, port: str) -> Backend:
+        """One of the service's ready pods, by chance."""
+        metadata = section(service, "metadata")
+        name, namespace = string(metadata, "name"), string(metadata, "namespace")
+        wanted = _port_name(service, port)
+        found = [
+            (pod, ip, number)
+            for endpoint, number in await self._endpoints(namespace, name, wanted)
+            if (pod := self._pod_behind(namespace, endpoint)) is not None
+            for ip in (string(section(pod, "status"), "podIP"),)
+            if ip and ip in strings(endpoint, "addresses")
+        ]
+        if not found:
+            raise unavailable(f'no endpoints available for service "{name}"')
+        pod, ip, number = random.choice(found)
+        return self._port_of(pod, ip, number, scheme)
+
+    async def _endpoints(self, namespace: str, service: str, port: str) -> list[tuple[Object, int]]:
+        """The ready endpoints behind a port, and its number there."""
+        options = ListOptions(label_selector=f"kubernetes.io/service-name={service}")
+        slices = await self._reader.list(self._declaration_of(ENDPOINT_SLICES), namespace, options)
+        return [
+            (endpoint, int(number))
+            for each in slices.items
+            for served in items(each, "ports")
+            if string(served, "name") == port and (number := served.get("port"))
+            for endpoint in items(each, "endpoints")
+            if section(endpoint, "conditions").get("ready") is not False
+        ]
+
+    def _pod_behind(self, namespace: str, endpoint: Object) -> Object | None:
+        """The pod an endpoint is; None for addresses that are nobody's pod."""
+        target = section(endpoint, "targetRef")
+        if target.get("kind") != PODS.kind:
+            return None
+        try:
+            entry = self._reader.get(self._declaration_of(PODS), namespace, string(target, "name"))
+        except StatusError:
+            return None
+        return decode(entry.data)
+
+    async def _node(self, node: Object, scheme: str, port: str) -> Backend | NodeAgent:
         if port in ("", str(KUBELET_PORT)):
             return self._streams.agent(string(section(node, "metadata"), "name"))
         addresses = items(section(node, "status"), "addresses")
@@ -116,6 +170,17 @@ def _number(port: str) -> int:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise bad_request(f'invalid port "{port}": must be a number between 1 and 65535')
     return int(port)
+
+
+def _port_name(service: Object, port: str) -> str:
+    """The name of a service's port, which is told by name or number; "" for the port without a name."""
+    if not (port.isascii() and port.isdigit()):
+        return port
+    name = string(section(service, "metadata"), "name")
+    for each in items(section(service, "spec"), "ports"):
+        if each.get("port") == int(port):
+            return string(each, "name")
+    raise unavailable(f'no service port {port} found for service "{name}"')
 
 
 def _first_port(pod: Object) -> int | None:
