@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from http_wire import Wire, served_over_tls
 
@@ -107,19 +105,6 @@ async def test_names_in_headers_are_not_believed(wire: Wire):
     )
     assert code == 403
     assert "system:anonymous" in answer["message"]
-
-
-async def test_a_certificate_of_another_authority_gets_no_connection(wire: Wire, tmp_path: Path):
-    from ktui.engine.api.pki.folder import Pki
-
-    stranger = Pki(tmp_path / "other")
-    stranger.prepare(["localhost"], RealClock().now())
-    pair = stranger.issue("admin", ("system:masters",), RealClock().now())
-    (tmp_path / "stranger.pem").write_bytes(pair.certificate + pair.key)
-    context = wire.context()
-    context.load_cert_chain(tmp_path / "stranger.pem")
-    with pytest.raises((aiohttp.ClientError, ssl.SSLError)):
-        await wire.call("GET", "/api/v1/pods", tls=context)
 
 
 async def test_the_kubeconfig_is_private(wire: Wire):

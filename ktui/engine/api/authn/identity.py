@@ -6,8 +6,7 @@ anonymous, as kube-apiserver does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from ktui.engine.api.authorization import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 from ktui.engine.api.request import User
@@ -20,18 +19,6 @@ ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 TokenAuthenticator = Callable[[str], Awaitable[User | None]]
 """The user of a bearer token, or None if the token is not one of its kind."""
-
-
-def user_of_certificate(certificate: Mapping[str, Any]) -> User | None:
-    """The user a verified certificate names, in the form `ssl` gives it; None when it names nobody."""
-    name, groups = "", list[str]()
-    for attributes in certificate.get("subject") or ():
-        for kind, value in attributes:
-            if kind == "commonName":
-                name = value
-            elif kind == "organizationName":
-                groups.append(value)
-    return User(name, (*dict.fromkeys(groups), AUTHENTICATED)) if name else None
 
 
 async def user_of_token(header: str, authenticators: Sequence[TokenAuthenticator]) -> User | None:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ktui.engine.api.authn.certificates import ClientCertificates
 from ktui.engine.api.authn.identity import TokenAuthenticator
 from ktui.engine.api.http.about import AboutHandlers
 from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
 from ktui.engine.api.http.audit import AuditLog
-from ktui.engine.api.http.identity import authentication
+from ktui.engine.api.http.identity import Connections, authentication
 from ktui.engine.api.http.issuer import IssuerHandlers
 from ktui.engine.api.http.limits import FlowControl, Limits
 from ktui.engine.api.http.metrics import Figures, MetricsHandlers
@@ -50,6 +51,7 @@ class HttpFront:
         limits: Limits | None = None,
         figures: Sequence[Figures] = (),
     ) -> None:
+        self._certificates = ClientCertificates()
         traffic, flows = Traffic(server.registry), FlowControl(limits or Limits())
         app = web.Application(
             client_max_size=MAX_BODY_BYTES,
@@ -57,7 +59,9 @@ class HttpFront:
                 traffic.count,
                 *([audit.record] if audit else []),
                 failures_as_status,
-                authentication(tokens, lambda: server.authorizer),
+                authentication(
+                    Connections(self._certificates, server.clock), tokens, lambda: server.authorizer
+                ),
                 flows.admit,
             ],
         )
@@ -92,6 +96,10 @@ class HttpFront:
         """Serve on a bound socket."""
         await self._set_up()
         await web.SockSite(self._runner, bound, ssl_context=context, backlog=_BACKLOG).start()
+
+    def trust(self, authority: bytes) -> None:
+        """Believe client certificates signed with this one (PEM)."""
+        self._certificates.trust(authority)
 
     async def _set_up(self) -> None:
         if self._runner.server is None:

@@ -85,6 +85,7 @@ class SecureApi:
         """Listen and write the kubeconfig; raises ListenError or PkiError."""
         SSLProtocol.max_size = _READ_BYTES
         await asyncio.to_thread(self._prepare)
+        self._front.trust(self._pki.authority)
         self._context = context = await asyncio.to_thread(self._pki.server_context)
         bound = self._bind()
         try:
@@ -128,6 +129,7 @@ class SecureApi:
             if await asyncio.to_thread(self._prepare):
                 assert self._context is not None
                 self._pki.load_into(self._context)
+                self._front.trust(self._pki.authority)
                 await asyncio.to_thread(self._write_kubeconfig)
                 log.info("renewed the API's certificates")
 

