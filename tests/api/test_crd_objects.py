@@ -285,3 +285,19 @@ def test_any_json_is_pruned_defaulted_and_checked_without_a_fault(obj):
     assert not [field for field in again.unknown_fields if "metadata" not in field]
     for cause in checking.check(root, filled):
         assert cause.message
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        (True, "spec.template.metadata: Invalid value: true: must be of type object"),
+        ({"labels": ["a"]}, "spec.template.metadata.labels: "),
+        ({"generation": "x"}, "spec.template.metadata.generation: "),
+        ({"name": "No"}, 'spec.template.metadata.name: Invalid value: "No"'),
+    ],
+)
+def test_metadata_of_an_embedded_object_is_metadata(metadata, problem: str):
+    root = node_of(version()["schema"]["openAPIV3Schema"])
+    template = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+    [cause] = checking.check(root, {"spec": {"size": 1, "template": template}})
+    assert f"{cause.field}: {cause.message}".startswith(problem)

@@ -7,6 +7,7 @@ formats, enums, the logical junctors, duplicates in sets and maps, and embedded 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -14,8 +15,10 @@ import msgspec
 
 from ktui.engine.api.crd.formats import has_format
 from ktui.engine.api.crd.structural import Node, node_of
+from ktui.engine.api.schema import OBJECT_META
 from ktui.engine.api.validation.fields import duplicate, invalid, required, shown, too_many, unsupported
 from ktui.engine.api.validation.metadata import check_metadata
+from ktui.engine.api.validation.structure import validate_schema
 from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
@@ -79,8 +82,15 @@ def _embedded(value: Object, path: str) -> list[Cause]:
         for name in ("apiVersion", "kind")
         if not value.get(name)
     ]
-    metadata: Object = value.get("metadata") or {}
-    found = check_metadata(value, namespaced="namespace" in metadata, path=f"{path}.metadata")
+    metadata: Any = value.get("metadata") or {}
+    at = f"{path}.metadata"
+    if not isinstance(metadata, dict):
+        return [*causes, invalid(at, metadata, "must be of type object")]
+    report = validate_schema(OBJECT_META, cast("Object", metadata))
+    if report.causes:
+        return causes + [replace(cause, field=f"{at}.{cause.field}") for cause in report.causes]
+    sound = {**value, "metadata": report.object}
+    found = check_metadata(sound, namespaced="namespace" in report.object, path=at)
     return causes + [cause for cause in found if cause.reason != "FieldValueRequired"]
 
 
