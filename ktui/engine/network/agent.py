@@ -1,4 +1,4 @@
-"""What a node runs for its pods' network: the service proxy, the DNS server, network policy.
+"""What a node runs for its pods' network: service proxy, DNS server, network policy, ingress.
 
 In: a client of the cluster's API and the node's settings. Each part is supervised on its own, so that one that
 fails leaves the others alone. The agent knows nothing but the API: it goes on with what it last saw while the
@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from ktui.client.base import Client
 from ktui.client.informer import Informers
 from ktui.engine.network.dns.part import DnsPart
+from ktui.engine.network.ingress.keeper import IngressKeeper
 from ktui.engine.network.policy.part import PolicyPart
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
 from ktui.engine.network.services import ServiceView
@@ -27,7 +29,9 @@ log = logging.getLogger(__name__)
 class NetworkAgent:
     """One node's data plane; `run` until cancelled."""
 
-    def __init__(self, client: Client, settings: NetworkSettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, client: Client, settings: NetworkSettings, folder: Path, clock: Clock | None = None
+    ) -> None:
         self.parts: list[Part] = []
         self.ready = asyncio.Event()
         """Set once every part serves what the API says."""
@@ -37,12 +41,14 @@ class NetworkAgent:
         proxy = self._proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
         policy = PolicyPart(self._informers, settings, self._clock)
+        ingress = IngressKeeper(client, self._informers, folder)
         self._runs: dict[str, Callable[[], Awaitable[None]]] = {
             "service proxy": proxy.run,
             "DNS": names.run,
             "network policy": policy.run,
+            "ingress": ingress.run,
         }
-        self._syncs = (proxy.synced, names.serving, policy.synced)
+        self._syncs = (proxy.synced, names.serving, policy.synced, ingress.settled)
 
     async def without(self, address: str) -> None:
         """Return once no new connection is sent to a pod that leaves."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from ktui.engine.network.child import end
 from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.nft import NetworkToolError, remove_table
 from ktui.engine.network.proxy.links import remove_links
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 NETWORK_FOLDER = "network"
 """Where in the data folder an agent has its settings and its log."""
-_END_SECONDS = 5.0
 
 
 class AgentKeeper:
@@ -83,7 +83,7 @@ class AgentKeeper:
                 self._hear(address)
             said.cancel()
             if process.returncode is None:
-                await _end(process)
+                await end(process)
                 await remove_rules(self._launch)
 
     def _hear(self, line: str) -> None:
@@ -91,16 +91,6 @@ class AgentKeeper:
             self.ready.set()
         elif (future := self._waiting.pop(line, None)) and not future.done():
             future.set_result(None)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    process.terminate()
-    try:
-        async with asyncio.timeout(_END_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 async def remove_rules(launch: Launch) -> None:

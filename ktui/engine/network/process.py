@@ -28,7 +28,7 @@ async def _serve(folder: Path, launch: Launch) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    agent = NetworkAgent(client, launch.settings)
+    agent = NetworkAgent(client, launch.settings, folder)
     tasks = [
         asyncio.create_task(agent.run(), name="agent"),
         asyncio.create_task(_take_over(agent, folder), name="take over"),

@@ -1,0 +1,63 @@
+"""The ingress controller as a process of its own: traffic never slows the control plane, nor DNS.
+
+Started by the network agent, with the folder of its settings, once there is an Ingress. It ends with the agent,
+whose end it notices by the closing of its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from ktui.client.http import HttpClient
+from ktui.engine.logs import log_to
+from ktui.engine.network.ingress.part import IngressPart
+from ktui.engine.network.launch import READY, Launch, read_launch
+from ktui.kube.clock import RealClock
+
+
+async def _serve(launch: Launch) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    client = HttpClient.over_unix_socket(Path(launch.socket))
+    part = IngressPart(client, launch.settings, RealClock())
+    serving = asyncio.create_task(part.run(), name="ingress")
+    said = asyncio.create_task(_say(part), name="ready")
+    waits: list[asyncio.Task[Any]] = [serving, asyncio.create_task(reader.read()), asyncio.create_task(ended.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+    finally:
+        for task in (*waits, said):
+            task.cancel()
+        await asyncio.gather(*waits, said, return_exceptions=True)
+        await client.close()
+
+
+async def _say(part: IngressPart) -> None:
+    await part.serving.wait()
+    print(READY, flush=True)  # noqa: T201 - what the agent waits for
+
+
+def main() -> None:
+    """`python -m ktui.engine.network.ingress.process FOLDER`."""
+    folder = Path(sys.argv[1])
+    launch = read_launch(folder)
+    if launch is None:
+        sys.exit(f"{folder}: no settings")
+    log_to(folder, debug=launch.debug)
+    uvloop.run(_serve(launch))
+
+
+if __name__ == "__main__":
+    main()
