@@ -77,7 +77,7 @@ class JournaledStore(Store):
             files.remove(recovery.leftovers)
             self.is_stale = recovery.is_stale
             self._revision = self._assigned = self._launched = recovery.revision
-            self._history.expire(self._now())
+            self._history.expire(self._milliseconds() / 1000)
             if position:
                 journal = Journal.resume(files, position.path, position.first, position.size)
             else:
@@ -398,11 +398,8 @@ class JournaledStore(Store):
         if self._closed:
             raise StoreError("the store is closed")
 
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
-
     def _milliseconds(self) -> int:
-        return int(self._now() * 1000)
+        return int(self._clock.now().timestamp() * 1000)
 
 
 def open_store(
