@@ -13,7 +13,7 @@ from api_objects import config_map, deployment, pod
 from webhook_server import WebhookServer, allowed, refused
 
 from ktui.client.base import DeleteOptions, ExecOptions, PatchType, WriteOptions
-from ktui.engine.api.admission.webhooks.services import Connection, ServiceError
+from ktui.engine.api.admission.webhooks.services import Connection
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
@@ -23,11 +23,14 @@ from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
+    ENDPOINT_SLICES,
     MUTATING_WEBHOOK_CONFIGURATIONS,
     NAMESPACES,
     PODS,
+    SERVICES,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
 )
+from ktui.kube.resource import Object
 
 KINDS = {"Validating": VALIDATING_WEBHOOK_CONFIGURATIONS, "Mutating": MUTATING_WEBHOOK_CONFIGURATIONS}
 
@@ -283,40 +286,63 @@ async def test_a_failure_can_be_ignored(world: World):
     assert world.asked == ["m", "x"]
 
 
-async def test_services_are_dialled_through_the_cluster(world: World):
-    service = {"namespace": "tools", "name": "hook", "path": "/x"}
-    config = {"service": service, "caBundle": world.hooks.bundle}
-    world.hooks.replies["x"] = lambda request: refused("from the service")
-    await world.client.create(VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=config)))
-    error = await world.refusal()
-    assert (
-        f'{FAILED}failed to call webhook: Post "https://hook.tools.svc:443/x?timeout=10s": ' in error.message
-    )
-    assert "this server knows no Services" in error.message
+class Agent:
+    """A node whose pods are one port of this machine."""
 
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def dial(self, pod: Object, port: int):
+        if port != 8443:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+
+async def test_services_are_dialled_through_the_cluster(world: World):
+    config = {"service": {"namespace": "tools", "name": "hook", "path": "/x"}, "caBundle": world.hooks.bundle}
+    world.hooks.replies["x"] = lambda request: refused("from the service")
+    client = world.client
+    await client.create(VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=config)))
+    prefix = f'{FAILED}failed to call webhook: Post "https://hook.tools.svc:443/x?timeout=10s": '
+    assert (await world.refusal()).message == f'{prefix}service "hook" not found'
+    await client.create(NAMESPACES, {"metadata": {"name": "tools"}})
+    ports = [{"port": 443, "targetPort": 8443}]
+    await client.create(SERVICES, {"metadata": {"name": "hook"}, "spec": {"ports": ports}}, "tools")
+    assert (await world.refusal()).message == f'{prefix}no endpoints available for service "hook"'
+    await client.create(PODS, pod("p", node="n"), "tools")
+    status = {"status": {"phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}]}}
+    await client.patch(PODS, "p", status, "tools", patch_type=PatchType.MERGE, subresource="status")
+    labels = {"kubernetes.io/service-name": "hook"}
+    endpoints = [{"addresses": ["10.1.2.3"], "targetRef": {"kind": "Pod", "name": "p"}}]
+    slice_of_it = {
+        "metadata": {"name": "hook-1", "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+        "ports": [{"name": "", "port": 8444}],
+    }
+    await client.create(ENDPOINT_SLICES, slice_of_it, "tools")
+    world.server.register_node("n", Agent(world.hooks.port))  # pyright: ignore[reportArgumentType]
+    assert "connect: connection refused" in (await world.refusal()).message
+    change = {"ports": [{"name": "", "port": 8443}]}
+    await client.patch(ENDPOINT_SLICES, "hook-1", change, "tools", patch_type=PatchType.MERGE)
+    for _ in range(2):
+        assert "from the service" in (await world.refusal()).message
+
+
+async def test_a_service_has_to_prove_who_it_is(world: World):
     class Tools:
         async def dial(self, namespace: str, name: str, port: int) -> Connection:
-            if (namespace, name, port) != ("tools", "hook", 443):
-                raise ServiceError(f'service "{name}" not found')
             return await asyncio.open_connection("127.0.0.1", world.hooks.port)
 
     world.server.webhooks.services = Tools()
-    for _ in range(2):
-        assert "from the service" in (await world.refusal()).message
-    other = {**config, "service": {**service, "name": "other"}}
-    await world.client.create(
-        VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=other), name="a")
-    )
-    assert (
-        'Post "https://other.tools.svc:443/x?timeout=10s": service "other" not found'
-        in (await world.refusal()).message
-    )
-    await world.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, "a")
-    untrusted = {"service": {"namespace": "tools", "name": "hook"}}
-    await world.client.create(
-        VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=untrusted), name="a")
-    )
-    assert "tls: failed to verify certificate" in (await world.refusal()).message
+    for name, bundle in (("hook", ""), ("other", world.hooks.bundle)):
+        config = {"service": {"namespace": "tools", "name": name}, "caBundle": bundle}
+        await world.client.create(
+            VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=config), name=name)
+        )
+        assert "tls: failed to verify certificate" in (await world.refusal()).message
+        await world.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, name)
+    assert not world.asked
 
 
 @pytest.mark.parametrize(

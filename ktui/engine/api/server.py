@@ -33,6 +33,7 @@ from ktui.engine.api.admission.policies.status import PolicyStatus
 from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
+from ktui.engine.api.admission.webhooks.services import ClusterServices
 from ktui.engine.api.allocation.base import Stocks
 from ktui.engine.api.allocation.service_range import SERVICE_RANGE, SERVICE_RANGE_NAME, service_range_object
 from ktui.engine.api.allocation.services import ServiceStock
@@ -129,6 +130,7 @@ class ApiServer:
         self._subresources = SubresourceWrites(self._reader, self._writer, self._deleter, budgets, self.clock)
         self._streams = PodStreams()
         self.proxies = Proxies(self._opened, self._reader, self._streams, self._declaration)
+        self.webhooks.services = ClusterServices(self.proxies.dial_service)
         self._custom = CustomResources(store, registry, self.clock, self._delete_all)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)

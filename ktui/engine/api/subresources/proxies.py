@@ -85,6 +85,12 @@ class Proxies:
         obj = decode(self._reader.get(declaration, namespace, plain).data)
         return await self._kinds[resource.key](obj, scheme, port)
 
+    async def dial_service(self, namespace: str, name: str, port: int) -> tuple[object, object]:
+        """A connection to one of a service's ready pods, for the server's own calls. Raises StatusError, OSError."""
+        entry = self._reader.get(self._declaration_of(SERVICES), namespace, name)
+        backend = await self._service(decode(entry.data), "https", str(port))
+        return await backend.dial()
+
     async def _pod(self, pod: Object, scheme: str, port: str) -> Backend:
         ip = string(section(pod, "status"), "podIP")
         if not ip:

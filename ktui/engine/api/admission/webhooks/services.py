@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+from ktui.kube.errors import StatusError
 
 Connection = tuple[object, object]
 """An `asyncio.StreamReader` and an `asyncio.StreamWriter`."""
@@ -28,3 +31,18 @@ class NoServices:
             f"service {namespace}/{name} can't be reached: this server knows no Services; "
             "use clientConfig.url for a webhook outside of the cluster"
         )
+
+
+class ClusterServices:
+    """The Services of the server's own cluster."""
+
+    def __init__(self, dial: Callable[[str, str, int], Awaitable[Connection]]) -> None:
+        self._dial = dial
+
+    async def dial(self, namespace: str, name: str, port: int) -> Connection:
+        try:
+            return await self._dial(namespace, name, port)
+        except StatusError as error:
+            raise ServiceError(
+                f'service "{name}" not found' if error.is_not_found else error.message
+            ) from error
