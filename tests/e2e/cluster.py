@@ -6,8 +6,10 @@ Waiting goes through the API's watch on the unix socket, so that a test neither 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
 import re
 import shutil
 import signal
@@ -199,7 +201,18 @@ class Cluster(EngineProcess):
             if pods:
                 podman("pod", "rm", "--force", "--time", "0", *pods)
             podman("network", "rm", "--force", f"ktui-{self.engine_id}")
+            remove_network(self.data_dir, self.engine_id)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def remove_network(data_dir: Path, engine: str) -> None:
+    """What the network agent of an engine that was killed still holds."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((data_dir / "network" / "agent.pid").read_text()), signal.SIGTERM)
+    for table in (f"ktui-{engine}", f"ktui-{engine}-policy"):
+        subprocess.run(["nft", "delete", "table", "ip", table], capture_output=True, check=False)
+    for link in (f"ktui{engine}a", f"ktui{engine}"):
+        subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
 
 
 def podman(*words: str) -> str:

@@ -1,0 +1,219 @@
+"""Services, names, Ingresses and policies on real containers."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from cluster import JSON, Cluster, container, deployment, is_ready, pod
+
+pytestmark = pytest.mark.podman
+
+PODS = "/api/v1/namespaces/default/pods"
+SERVICES = "/api/v1/namespaces/default/services"
+SERVE = "hostname > /tmp/index.html; exec httpd -f -p 8080 -h /tmp"
+
+
+def server(*, version: str = "1") -> JSON:
+    """Serves its own name; goes on for a moment after it was asked to end, as servers that drain do."""
+    return {
+        "name": "main",
+        "image": f"localhost/ktui-sample:{version}",
+        "command": ["sh", "-c", SERVE],
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
+    }
+
+
+def service(name: str, **spec: object) -> JSON:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": "http"}], **spec},
+    }
+
+
+def ready_pods(cluster: Cluster, name: str, count: int) -> list[JSON]:
+    def check(items: list[JSON]) -> bool:
+        mine = [item for item in items if item["metadata"].get("labels", {}).get("app") == name]
+        return len(mine) == count and all(map(is_ready, mine))
+
+    return cluster.until_all(PODS, check, 60)
+
+
+@pytest.fixture(scope="module")
+def web(cluster: Cluster) -> JSON:
+    """The Service `web` before two pods, and a pod `client` to ask from."""
+    cluster.write("web.yaml", deployment("web", 2, server()), service("web", type="NodePort"))
+    cluster.write("client.yaml", pod("client", container()))
+    ready_pods(cluster, "web", 2)
+    cluster.ready("client")
+    return cluster.call("GET", f"{SERVICES}/web")
+
+
+def fetch(address: str, port: int, host: str = "") -> str:
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": host} if host else {})
+        response = connection.getresponse()
+        text = response.read().decode().strip()
+        assert response.status == 200, f"{response.status} {text}"
+        return text
+    finally:
+        connection.close()
+
+
+def until(check: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def serves(address: str, port: int, host: str = "") -> bool:
+    try:
+        return bool(fetch(address, port, host))
+    except (OSError, AssertionError):
+        return False
+
+
+def test_a_pod_reaches_its_peers_by_one_name(cluster: Cluster, web: JSON) -> None:
+    cluster.until_says("web-", "exec", "client", "--", "wget", "-qO-", "http://web/")
+    answers = cluster.run(
+        "exec",
+        "client",
+        "--",
+        "sh",
+        "-c",
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do wget -qO- http://web.default/; done",
+    )
+    assert len(set(answers.out.split())) == 2
+    full = cluster.run("exec", "client", "--", "nslookup", "web.default.svc.cluster.local")
+    assert web["spec"]["clusterIP"] in full.out
+
+
+def test_the_host_reaches_address_and_node_port(cluster: Cluster, web: JSON) -> None:
+    until(lambda: serves(web["spec"]["clusterIP"], 80))
+    assert fetch("127.0.0.1", web["spec"]["ports"][0]["nodePort"]).startswith("web-")
+
+
+def test_an_ingress_leads_to_the_service_and_says_where(cluster: Cluster, web: JSON) -> None:
+    path = {
+        "path": "/",
+        "pathType": "Prefix",
+        "backend": {"service": {"name": "web", "port": {"number": 80}}},
+    }
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {"rules": [{"host": "shop.test", "http": {"paths": [path]}}]},
+    }
+    cluster.write("ingress.yaml", ingress)
+    found = cluster.until_all(
+        "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
+        lambda items: any((i.get("status") or {}).get("loadBalancer") for i in items),
+    )
+    where = found[0]["status"]["loadBalancer"]["ingress"][0]
+    until(lambda: serves("127.0.0.1", where["ports"][0]["port"], "shop.test"))
+    assert fetch(where["ip"], where["ports"][0]["port"], "shop.test").startswith("web-")
+
+
+def test_a_policy_shuts_pods_out(cluster: Cluster, web: JSON) -> None:
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "nobody", "namespace": "default"},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]},
+    }
+    file = cluster.write("policy.yaml", policy)
+    ask = ("exec", "client", "--", "sh", "-c", "timeout 1 wget -qO- http://web/ || echo shut out")
+    cluster.until_says("shut out", *ask)
+    assert serves(web["spec"]["clusterIP"], 80), "the node reaches its pods"
+    file.unlink()
+    cluster.until_says("web-", *ask)
+
+
+class Traffic(threading.Thread):
+    """Asks a Service again and again, each time on a new connection."""
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__(daemon=True)
+        self.asked = 0
+        self.failed: list[str] = []
+        self._address, self._port = address, port
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            self.asked += 1
+            try:
+                fetch(self._address, self._port)
+            except (OSError, AssertionError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+
+    def end(self) -> None:
+        self._over.set()
+        self.join(10)
+
+
+@contextmanager
+def traffic(address: str, port: int) -> Iterator[Traffic]:
+    asking = Traffic(address, port)
+    asking.start()
+    try:
+        yield asking
+    finally:
+        asking.end()
+
+
+def test_a_rolling_update_loses_no_request(cluster: Cluster, web: JSON) -> None:
+    until(lambda: serves(web["spec"]["clusterIP"], 80))
+    with traffic(web["spec"]["clusterIP"], 80) as asking:
+        cluster.write("web.yaml", deployment("web", 2, server(version="2")), service("web", type="NodePort"))
+
+        def updated(items: list[JSON]) -> bool:
+            mine = [item for item in items if item["metadata"].get("labels", {}).get("app") == "web"]
+            images = {item["spec"]["containers"][0]["image"] for item in mine}
+            return len(mine) == 2 and images == {"localhost/ktui-sample:2"} and all(map(is_ready, mine))
+
+        cluster.until_all(PODS, updated, 60)
+    assert asking.asked > 50
+    assert asking.failed == []
+
+
+def test_traffic_flows_while_ktui_is_killed_and_comes_back(cluster: Cluster, web: JSON) -> None:
+    until(lambda: serves(web["spec"]["clusterIP"], 80))
+    client = cluster.containers_of("client")[-1]
+    names = subprocess.run
+    with traffic(web["spec"]["clusterIP"], 80) as asking:
+        cluster.kill()
+        before = asking.asked
+        answers = [
+            names(
+                ["podman", "exec", c, "nslookup", "web.default.svc.cluster.local"],
+                capture_output=True,
+                check=False,
+            )
+            for c in cluster.containers_of("client")
+        ]
+        assert any(web["spec"]["clusterIP"].encode() in answer.stdout for answer in answers), client
+        cluster.start()
+        cluster.until_says("web-", "exec", "client", "--", "wget", "-qO-", "http://web/")
+        assert asking.asked > before
+    assert asking.failed == []
+
+
+def test_rules_and_links_go_with_the_engine(cluster: Cluster, web: JSON) -> None:
+    engine = cluster.engine_id
+    cluster.stop()
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert engine not in tables
+    cluster.start()
+    until(lambda: serves(web["spec"]["clusterIP"], 80))
