@@ -26,6 +26,7 @@ from ktui.engine.api.authn.identity import ADMIN
 from ktui.engine.api.authn.jwt import SigningKey
 from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.front import HttpFront
+from ktui.engine.api.http.metrics import Figures
 from ktui.engine.api.http.secure import Address, SecureApi, server_names
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.pki.folder import Pki
@@ -100,6 +101,7 @@ class Engine:
         self._server: ApiServer | None = None
         self._runtime: Runtime | None = None
         self._controllers: ControllerRunner | None = None
+        self._figures: list[Figures] = []
         self._recorder: EventRecorder | None = None
         self._network: AgentKeeper | None = None
         self._secure: SecureApi | None = None
@@ -168,7 +170,7 @@ class Engine:
         await ensure_default_roles(server)
         audit = AuditLog(self.options.data_dir / "audit.log")
         self._closers.append(audit.close)
-        front = HttpFront(server, [server.tokens.authenticate], audit)
+        front = HttpFront(server, [server.tokens.authenticate], audit, figures=self._figures)
         await front.listen(self.options.socket)
         self._closers.append(front.close)
         self._closers.append(_sync(lambda: self.options.socket.unlink(missing_ok=True)))
@@ -246,6 +248,7 @@ class Engine:
             leave_services=network.without if network else None,
             service_variables=ServiceVariables(informers),
         )
+        self._figures.append(controllers.figures)
         server.register_node(node_name, kubelet.agent)
         self._run("api server", server.run)
         self._run("events", recorder.run)

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from ktui.engine.controllers.figures import queue_figures
 from ktui.engine.controllers.workqueue import QueueShutDown, WorkQueue
 from ktui.kube.clock import FakeClock, settle
+from ktui.kube.prometheus import exposed
 
 
 @pytest.fixture
@@ -112,3 +114,30 @@ async def test_shut_down_sends_workers_home_and_takes_nothing_more(queue, clock)
     await clock.advance(5)
     with pytest.raises(QueueShutDown):
         await queue.get()
+
+
+async def test_a_queue_tells_how_it_fares(clock):
+    queue = WorkQueue(clock)
+    queue.add("a")
+    queue.add("a")
+    queue.add("b")
+    await clock.advance(2)
+    assert await queue.get() == "a"
+    await clock.advance(3)
+    assert queue.unfinished() == [3.0]
+    queue.done("a")
+    queue.add_rate_limited("a")
+    text = exposed(queue_figures([("replicaset-controller", queue)])).decode().splitlines()
+    label = 'name="replicaset-controller"'
+    for line in (
+        f"workqueue_depth{{{label}}} 1",
+        f"workqueue_adds_total{{{label}}} 2",
+        f"workqueue_retries_total{{{label}}} 1",
+        f"workqueue_queue_duration_seconds_sum{{{label}}} 2.0",
+        f'workqueue_work_duration_seconds_bucket{{{label},le="10"}} 1',
+        f'workqueue_work_duration_seconds_bucket{{{label},le="1"}} 0',
+        f"workqueue_unfinished_work_seconds{{{label}}} 0",
+        f"workqueue_longest_running_processor_seconds{{{label}}} 0.0",
+    ):
+        assert line in text
+    queue.shut_down()

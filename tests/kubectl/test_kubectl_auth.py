@@ -153,3 +153,14 @@ def test_the_audit_log_tells_who_did_what(kubectl: Kubectl, alice: Kubectl):
     assert denied["user"]["username"] == "alice"
     assert denied["objectRef"]["resource"] == "secrets"
     assert not [e for e in mine if e["verb"] == "get" and e["responseStatus"]["code"] == 200]
+
+
+def test_metrics_are_for_those_who_may_read_them(kubectl: Kubectl, alice: Kubectl):
+    figures = kubectl.ok("get", "--raw", "/metrics")
+    assert 'workqueue_adds_total{name="replicaset-controller"}' in figures
+    assert 'apiserver_storage_objects{resource="namespaces"}' in figures
+    assert 'User "alice" cannot get path "/metrics"' in alice.fails("get", "--raw", "/metrics")
+    name = f"{kubectl.namespace}-monitoring"
+    kubectl.ok("create", "clusterrolebinding", name, "--clusterrole=system:monitoring", "--user=alice")
+    assert "process_start_time_seconds" in alice.ok("get", "--raw", "/metrics")
+    kubectl.ok("delete", "clusterrolebinding", name)

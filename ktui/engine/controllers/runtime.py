@@ -11,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
 from ktui.client.informer import Delta, Handler, Informers
+from ktui.engine.controllers.figures import queue_figures
 from ktui.engine.controllers.workqueue import K, QueueShutDown, WorkQueue
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError
+from ktui.kube.prometheus import Family, Histogram
 from ktui.kube.resource import ObjectKey
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,10 @@ class ControllerRunner:
     def idle(self) -> bool:
         """No controller has anything to do right now."""
         return all(queue.idle for _, queue in self._loops)
+
+    def figures(self) -> Iterable[Family | Histogram]:
+        """What the controllers' queues have to tell Prometheus."""
+        return queue_figures([(controller.name, queue) for controller, queue in self._loops])
 
     async def run(self) -> None:
         """Wait for the informers, then work until `stop` or cancellation. May be run again after a crash."""

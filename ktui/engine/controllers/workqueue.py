@@ -15,11 +15,13 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from ktui.kube.clock import Clock
+from ktui.kube.prometheus import Distribution
 
 K = TypeVar("K", bound=Hashable)
 
 BASE_DELAY = 0.005
 MAX_DELAY = 1000.0
+_BUCKETS = tuple(10.0**power for power in range(-8, 2))
 
 
 class QueueShutDown(Exception):  # noqa: N818 - a signal to stop, not an error
@@ -30,10 +32,16 @@ class WorkQueue(Generic[K]):
     """A deduplicating queue of keys with delays and per-key back-off."""
 
     def __init__(self, clock: Clock) -> None:
+        self.adds = self.retries = 0
+        """How often keys came in, and how often after a failure."""
+        self.waited, self.worked = Distribution(_BUCKETS), Distribution(_BUCKETS)
+        """Seconds that keys waited for a worker, and that workers had them."""
         self._clock = clock
         self._queue: deque[K] = deque()
         self._dirty: set[K] = set()
         self._processing: set[K] = set()
+        self._since: dict[K, float] = {}
+        self._begun: dict[K, float] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._failures: dict[K, int] = {}
         self._delayed: dict[K, float] = {}
@@ -56,6 +64,8 @@ class WorkQueue(Generic[K]):
         if self._shut_down or key in self._dirty:
             return
         self._dirty.add(key)
+        self.adds += 1
+        self._since[key] = self._clock.monotonic()
         if key not in self._processing:
             self._push(key)
 
@@ -74,6 +84,7 @@ class WorkQueue(Generic[K]):
 
     def add_rate_limited(self, key: K) -> None:
         """Add `key` after its own back-off, which doubles each time until `forget`."""
+        self.retries += 1
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self.add_after(key, min(BASE_DELAY * 2 ** min(failures, 30), MAX_DELAY))
@@ -101,19 +112,29 @@ class WorkQueue(Generic[K]):
         key = self._queue.popleft()
         self._dirty.discard(key)
         self._processing.add(key)
+        now = self._begun[key] = self._clock.monotonic()
+        self.waited.add(now - self._since.pop(key, now))
         return key
 
     def done(self, key: K) -> None:
         """Hand the key back; it comes out again if it was added meanwhile."""
         self._processing.discard(key)
+        now = self._clock.monotonic()
+        self.worked.add(now - self._begun.pop(key, now))
         if key in self._dirty:
             self._push(key)
+
+    def unfinished(self) -> list[float]:
+        """Seconds since each of the keys that are being worked on was taken."""
+        now = self._clock.monotonic()
+        return [now - begun for begun in self._begun.values()]
 
     def shut_down(self) -> None:
         """Take no more keys, drop what waits, and send the workers home."""
         self._shut_down = True
         self._queue.clear()
         self._dirty.clear()
+        self._since.clear()
         self._delayed.clear()
         self._due.clear()
         if self._timer is not None:
