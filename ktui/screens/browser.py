@@ -36,6 +36,7 @@ from ktui.screens.crumbs import crumbs_of, namespace_keys
 from ktui.screens.feed import Feed
 from ktui.screens.live_table import Link
 from ktui.screens.session import Session
+from ktui.screens.usage import with_usage
 from ktui.screens.view import Trail, View
 from ktui.widgets.cut_cells import CutCells
 from ktui.widgets.prompt import Prompt
@@ -182,7 +183,11 @@ class BrowserScreen(Screen[None]):
 
     @work(exclusive=True, group="source")
     async def _follow(self, view: View, feed: Feed) -> None:
-        await feed.take(view.rows_of(self.session.client))
+        client = self.session.client
+        source = view.rows_of(client)
+        if view.source is None:
+            source = with_usage(source, client, self.session.catalog, view.resource, view.namespace)
+        await feed.take(source)
 
     def _grow_impatient(self, feed: Feed) -> None:
         if self.feed is feed and self.model.link is Link.LOADING:

@@ -18,6 +18,8 @@ from ktui.screens.tones import Tones, row_tones, troubled
 from ktui.widgets.natural import SortKey, duration_seconds, natural_key
 from ktui.widgets.table_model import Column, Row, Tone
 
+USAGE = "usage"
+"""The `format` of columns that are measured all the time: shown where there is room, and without flashing."""
 _SINCE = {"Age", "Last Seen", "First Seen"}
 """Columns that tell how long ago something was; the text is computed here so that it ticks."""
 _RESTARTS = "Restarts"
@@ -74,7 +76,9 @@ def columns_of(definitions: Sequence[Object], *, namespaced: bool) -> list[Colum
             columns.append(Column(**common, min_width=10, live=live, room=room, brief=_brief_restarts))
             since += 1
         else:
-            columns.append(Column(**common, right=definition.get("type") in ("integer", "number")))
+            measured = definition.get("format") == USAGE
+            right = definition.get("type") in ("integer", "number")
+            columns.append(Column(**common, right=right, spare=measured, flashes=not measured))
     return columns
 
 

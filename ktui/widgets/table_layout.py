@@ -73,6 +73,11 @@ def lay_out(shown: Sequence[Wanted], room: int, *, fit: bool) -> TableLayout:
     return TableLayout(slots, max(0, x - gap))
 
 
+def fits(shown: Sequence[Wanted], room: int) -> bool:
+    """Whether columns have room at their natural widths."""
+    return _spare([wanted.width for wanted in shown], GAP, room) >= 0
+
+
 def _spare(widths: Sequence[int], gap: int, room: int) -> int:
     return room - GUTTER - sum(widths) - gap * max(0, len(widths) - 1)
 

@@ -57,6 +57,8 @@ class Column:
     """How wide a row's live text may get."""
     brief: Callable[[str, int], str] | None = None
     """The text in so many cells, for where there is no room for it all; the column may shrink to `min_width`."""
+    spare: bool = False
+    """Shown only where all columns have room, or when the table is wide."""
     flashes: bool = True
     """Whether a change of the cell flashes."""
 

@@ -22,7 +22,7 @@ from textual.timer import Timer
 
 from ktui.widgets.flashes import Flashes
 from ktui.widgets.line_selection import SelectableLines
-from ktui.widgets.table_layout import TableLayout, Wanted, lay_out
+from ktui.widgets.table_layout import TableLayout, Wanted, fits, lay_out
 from ktui.widgets.table_model import Row, TableDelta, TableModel
 from ktui.widgets.table_paint import RowLook, TablePainter
 
@@ -128,7 +128,12 @@ class VirtualTable(SelectableLines, can_focus=True):
     @property
     def shown_columns(self) -> Sequence[int]:
         """The indexes of the columns on the screen."""
-        return [i for i, column in enumerate(self.model.columns) if self.wide or column.priority == 0]
+        columns = self.model.columns
+        shown = [i for i, column in enumerate(columns) if self.wide or column.priority == 0]
+        if self.wide or not any(columns[i].spare for i in shown):
+            return shown
+        has_room = fits([self._wanted(i) for i in shown], self.scrollable_content_region.width)
+        return [i for i in shown if has_room or not columns[i].spare]
 
     @property
     def columns_layout(self) -> TableLayout:
