@@ -183,6 +183,7 @@ async def test_a_file_that_stays_empty_loses_its_objects_after_saying_so(synced:
     status = await synced.until_state("a.yaml", "Pending")
     assert status["message"] == "2 of its objects are not in the file; they are removed if it stays so"
     assert await synced.get(CONFIG_MAPS, "b") is not None
+    synced.clock.skip(SHRUNK_AFTER_SECONDS)
     await synced.until_gone(CONFIG_MAPS, "a")
     await synced.until_gone(CONFIG_MAPS, "b")
     status = await synced.until_state("a.yaml", "Synced")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from synced_folder import SyncedFolder
+from synced_folder import SETTLED_SECONDS, SyncedFolder
 
 from ktui.client.base import Client
 from ktui.engine.manifests.record import (
@@ -99,6 +99,8 @@ async def test_a_document_taken_out_of_a_file_is_pruned(synced: SyncedFolder) ->
     synced.write("a.yaml", config("a") + "---\n" + config("b"))
     await synced.until_state("a.yaml", "Synced")
     synced.write("a.yaml", config("b"))
+    await synced.until_state("a.yaml", "Pending")
+    synced.clock.skip(SETTLED_SECONDS)
     await synced.until_gone(CONFIG_MAPS, "a")
     assert await synced.get(CONFIG_MAPS, "b")
 

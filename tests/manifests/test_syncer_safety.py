@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from synced_folder import SyncedFolder
+from synced_folder import SETTLED_SECONDS, SyncedFolder
 
 from ktui.client.base import Client
 from ktui.engine.manifests import folder as folder_module
@@ -30,13 +30,6 @@ async def until_record_gone(synced: SyncedFolder, path: str) -> None:
         return not await synced.record(path)
 
     await synced.until(gone)
-
-
-async def settle(synced: SyncedFolder) -> None:
-    """Let the syncer look at the folder again after everything missing counts as missing."""
-    await asyncio.sleep(0.8)
-    synced.write("zz-marker.yaml", config("zz-marker"))
-    await synced.until_state("zz-marker.yaml", "Synced")
 
 
 async def test_the_last_file_deleted_while_ktui_was_off_is_pruned_too(synced: SyncedFolder) -> None:
@@ -92,7 +85,7 @@ async def test_a_new_name_the_api_refuses_does_not_prune_the_old_object(synced: 
     await synced.until_state("a.yaml", "Synced")
     synced.write("a.yaml", config("Not_A_Name"))
     await synced.until_state("a.yaml", "Invalid")
-    await settle(synced)
+    await synced.settle()
     assert await synced.get(CONFIG_MAPS, "a")
     status = (await synced.record("a.yaml"))["status"]
     assert [item["name"] for item in status["objects"]] == ["a"]
@@ -123,7 +116,7 @@ async def test_documents_that_swap_files_are_not_made_anew(synced: SyncedFolder)
         ]
 
     await synced.until(swapped)
-    await settle(synced)
+    await synced.settle()
     after = [await synced.get(CONFIG_MAPS, name) for name in ("a", "b")]
     assert [obj and obj["metadata"]["uid"] for obj in after] == [
         obj and obj["metadata"]["uid"] for obj in before
@@ -155,7 +148,7 @@ class TestUnreadable:
         synced.write("b.yaml", config("b"))
         status = await synced.until_state("sub/a.yaml", "Invalid")
         assert "can't be read" in status["message"]
-        await settle(synced)
+        await synced.settle()
         assert await synced.get(CONFIG_MAPS, "a")
         locked.clear()
         synced.write("b.yaml", config("b", "2"))
@@ -167,7 +160,7 @@ class TestUnreadable:
         await synced.stop()
         locked.add("sub")
         synced.start()
-        await settle(synced)
+        await synced.settle()
         assert await synced.get(CONFIG_MAPS, "a")
 
     async def test_a_file_is_read_once_its_permissions_allow_it(
@@ -221,7 +214,7 @@ async def test_a_volume_of_links_that_is_swapped_is_followed(synced: SyncedFolde
 async def test_a_restart_rewrites_nothing(synced: SyncedFolder) -> None:
     synced.write("a.yaml", config("a"))
     await synced.until_state("a.yaml", "Synced")
-    await settle(synced)
+    await synced.settle()
     await synced.stop()
     before = [await synced.get(CONFIG_MAPS, "a"), await synced.record("a.yaml"), await synced.folder()]
     synced.start()
@@ -279,7 +272,9 @@ async def test_a_file_deleted_while_paused_is_pruned_when_it_goes_on(synced: Syn
     await synced.until(paused)
     (synced.root / "a.yaml").unlink()
     await synced.until_state("a.yaml", "Deleted")
-    await asyncio.sleep(0.7)
+    synced.clock.skip(SETTLED_SECONDS)
+    synced.write("b.yaml", config("b"))
+    await synced.until_state("b.yaml", "Paused")
     assert await synced.get(CONFIG_MAPS, "a")
     await synced.annotate(FOLDER_RECORD, PAUSED_ANNOTATION, "false")
     await synced.until_gone(CONFIG_MAPS, "a")
