@@ -9,66 +9,28 @@ from pathlib import Path
 import pytest
 from admission_objects import configuration, rule, webhook
 from aiohttp import web
-from api_objects import config_map, deployment, pod
-from webhook_server import WebhookServer, allowed, refused
+from api_objects import config_map, pod
+from crd_world import definition, resource, widget
+from webhook_server import allowed, refused
+from webhook_world import World, webhook_world
 
-from ktui.client.base import DeleteOptions, ExecOptions, PatchType, WriteOptions
-from ktui.engine.api.admission.webhooks.services import Connection
-from ktui.engine.api.local import LocalClient
-from ktui.engine.api.registry import default_registry
-from ktui.engine.api.server import ApiServer
+from ktui.client.base import DeleteOptions, PatchType, WriteOptions
 from ktui.engine.store import Store
-from ktui.kube.clock import FakeClock
+from ktui.engine.store.base import Key
+from ktui.kube.clock import FakeClock, settle
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
     CONFIG_MAPS,
-    DEPLOYMENTS,
-    ENDPOINT_SLICES,
-    MUTATING_WEBHOOK_CONFIGURATIONS,
-    NAMESPACES,
+    CUSTOM_RESOURCE_DEFINITIONS,
     PODS,
-    SERVICES,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
 )
-from ktui.kube.resource import Object
-
-KINDS = {"Validating": VALIDATING_WEBHOOK_CONFIGURATIONS, "Mutating": MUTATING_WEBHOOK_CONFIGURATIONS}
-
-
-class World:
-    """A server, a webhook server, and a client who hears warnings."""
-
-    def __init__(self, server: ApiServer, hooks: WebhookServer) -> None:
-        self.server = server
-        self.hooks = hooks
-        self.warnings: list[str] = []
-        self.client = LocalClient(server, "alice", manager="kubectl", on_warning=self.warnings.append)
-
-    async def configure(self, path: str = "x", kind: str = "Validating", name: str = "hooks", **more) -> None:
-        """One webhook at a path of the webhook server."""
-        hook = webhook(name=f"{path}.hooks.test", clientConfig=self.hooks.config(path), **more)
-        await self.client.create(KINDS[kind], configuration(hook, kind=kind, name=name))
-
-    async def refusal(self, obj=None, kind=CONFIG_MAPS, **options) -> StatusError:
-        with pytest.raises(StatusError) as error:
-            await self.client.create(kind, obj or config_map("c"), **options)
-        return error.value
-
-    @property
-    def asked(self) -> list[str]:
-        return [path for path, _ in self.hooks.asked]
 
 
 @pytest.fixture
 async def world(store: Store, clock: FakeClock, tmp_path: Path) -> AsyncIterator[World]:
-    server = ApiServer(store, default_registry(), clock)
-    await server.start()
-    hooks = WebhookServer()
-    await hooks.start(tmp_path)
-    async with asyncio.timeout(30):
-        yield World(server, hooks)
-    await server.webhooks.close()
-    await hooks.stop()
+    async with asyncio.timeout(30), webhook_world(store, clock, tmp_path) as world:
+        yield world
 
 
 async def test_what_a_webhook_is_asked(world: World):
@@ -286,184 +248,38 @@ async def test_a_failure_can_be_ignored(world: World):
     assert world.asked == ["m", "x"]
 
 
-class Agent:
-    """A node whose pods are one port of this machine."""
+async def test_unknown_fields_that_a_webhook_adds_to_a_custom_resource_are_pruned(world: World):
+    add = {"op": "add", "path": "/spec/odd", "value": 1}
+    world.hooks.replies["m"] = lambda request: allowed(add, {"op": "add", "path": "/spec/size", "value": 99})
+    runner = asyncio.create_task(world.server.run())
+    try:
+        await world.client.create(CUSTOM_RESOURCE_DEFINITIONS, definition())
+        await settle(50)
+        await world.configure("m", "Mutating", rules=[rule("widgets")])
+        with pytest.raises(StatusError, match="should be less than or equal to 10"):
+            await world.client.create(resource(), widget("w"), "default")
+        world.hooks.replies["m"] = lambda request: allowed(add)
+        made = await world.client.create(resource(), widget("w"), "default")
+    finally:
+        runner.cancel()
+        await asyncio.gather(runner, return_exceptions=True)
+    assert "odd" not in made["spec"]
+    assert made["spec"]["color"] == "red"
 
-    def __init__(self, port: int) -> None:
-        self._port = port
 
-    async def dial(self, pod: Object, port: int):
-        if port != 8443:
-            raise ConnectionRefusedError(111, "Connection refused")
-        return await asyncio.open_connection("127.0.0.1", self._port)
+async def test_a_webhook_with_side_effects_takes_no_dry_runs(world: World, store: Store):
+    hook = webhook(clientConfig=world.hooks.config("x"), sideEffects="Some")
+    key = Key(VALIDATING_WEBHOOK_CONFIGURATIONS.key, "", "old")
+    await store.write(key, configuration(hook, name="old"))
+    error = await world.refusal(options=WriteOptions(dry_run=True))
+    assert (error.code, error.message) == (400, 'admission webhook "x.hooks.test" does not support dry run')
 
 
-async def test_services_are_dialled_through_the_cluster(world: World):
-    config = {"service": {"namespace": "tools", "name": "hook", "path": "/x"}, "caBundle": world.hooks.bundle}
-    world.hooks.replies["x"] = lambda request: refused("from the service")
-    client = world.client
-    await client.create(VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=config)))
-    prefix = f'{FAILED}failed to call webhook: Post "https://hook.tools.svc:443/x?timeout=10s": '
-    assert (await world.refusal()).message == f'{prefix}service "hook" not found'
-    await client.create(NAMESPACES, {"metadata": {"name": "tools"}})
-    ports = [{"port": 443, "targetPort": 8443}]
-    await client.create(SERVICES, {"metadata": {"name": "hook"}, "spec": {"ports": ports}}, "tools")
-    assert (await world.refusal()).message == f'{prefix}no endpoints available for service "hook"'
-    await client.create(PODS, pod("p", node="n"), "tools")
-    status = {"status": {"phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}]}}
-    await client.patch(PODS, "p", status, "tools", patch_type=PatchType.MERGE, subresource="status")
-    labels = {"kubernetes.io/service-name": "hook"}
-    endpoints = [{"addresses": ["10.1.2.3"], "targetRef": {"kind": "Pod", "name": "p"}}]
-    slice_of_it = {
-        "metadata": {"name": "hook-1", "labels": labels},
-        "addressType": "IPv4",
-        "endpoints": endpoints,
-        "ports": [{"name": "", "port": 8444}],
+async def test_an_old_version_of_the_review_is_spoken(world: World):
+    world.hooks.replies["m"] = lambda request: {
+        key: value
+        for key, value in allowed({"op": "add", "path": "/data", "value": {"a": "1"}}).items()
+        if key != "patchType"
     }
-    await client.create(ENDPOINT_SLICES, slice_of_it, "tools")
-    world.server.register_node("n", Agent(world.hooks.port))  # pyright: ignore[reportArgumentType]
-    assert "connect: connection refused" in (await world.refusal()).message
-    change = {"ports": [{"name": "", "port": 8443}]}
-    await client.patch(ENDPOINT_SLICES, "hook-1", change, "tools", patch_type=PatchType.MERGE)
-    for _ in range(2):
-        assert "from the service" in (await world.refusal()).message
-
-
-async def test_a_service_has_to_prove_who_it_is(world: World):
-    class Tools:
-        async def dial(self, namespace: str, name: str, port: int) -> Connection:
-            return await asyncio.open_connection("127.0.0.1", world.hooks.port)
-
-    world.server.webhooks.services = Tools()
-    for name, bundle in (("hook", ""), ("other", world.hooks.bundle)):
-        config = {"service": {"namespace": "tools", "name": name}, "caBundle": bundle}
-        await world.client.create(
-            VALIDATING_WEBHOOK_CONFIGURATIONS, configuration(webhook(clientConfig=config), name=name)
-        )
-        assert "tls: failed to verify certificate" in (await world.refusal()).message
-        await world.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, name)
-    assert not world.asked
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_asked"),
-    [
-        ({"rules": [rule("*", "*")]}, True),
-        ({"rules": [rule("configmaps", groups="core")]}, True),
-        ({"rules": [rule("configmaps", groups="apps")]}, False),
-        ({"rules": [rule("configmaps/status")]}, False),
-        ({"rules": [rule("configmaps", "DELETE")]}, False),
-        ({"rules": [rule("configmaps", scope="Cluster")]}, False),
-        ({"rules": [{**rule("configmaps"), "apiVersions": ["v2"]}]}, False),
-        ({"objectSelector": {"matchLabels": {"app": "web"}}}, True),
-        ({"objectSelector": {"matchLabels": {"app": "db"}}}, False),
-        ({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}, True),
-        ({"namespaceSelector": {"matchExpressions": [{"key": "x", "operator": "Exists"}]}}, False),
-        ({"matchConditions": [{"name": "c", "expression": "object.metadata.name == 'c'"}]}, True),
-        ({"matchConditions": [{"name": "c", "expression": "request.operation != 'CREATE'"}]}, False),
-        (
-            {
-                "matchConditions": [
-                    {"name": "a", "expression": "object.nothing.here == 1"},
-                    {"name": "b", "expression": "false"},
-                ]
-            },
-            False,
-        ),
-        (
-            {
-                "matchConditions": [
-                    {
-                        "name": "a",
-                        "expression": "authorizer.group('').resource('pods').namespace('x').check('get').allowed()",
-                    }
-                ]
-            },
-            True,
-        ),
-    ],
-)
-async def test_who_is_asked(world: World, fields, is_asked: bool):
-    world.hooks.replies["x"] = lambda request: allowed()
-    await world.configure(**fields)
-    created = config_map("c")
-    created["metadata"]["labels"] = {"app": "web"}
-    await world.client.create(CONFIG_MAPS, created)
-    assert bool(world.asked) == is_asked
-
-
-async def test_a_condition_that_fails_refuses(world: World):
-    await world.configure(matchConditions=[{"name": "a", "expression": "object.nothing == 1"}])
-    error = await world.refusal()
-    assert error.code == 403
-    assert error.message == (
-        "configmaps \"c\" is forbidden: expression 'object.nothing == 1' resulted in error: no such key: nothing"
-    )
-
-
-async def test_a_missing_namespace_is_not_found(world: World):
-    await world.configure(namespaceSelector={"matchLabels": {"a": "b"}}, rules=[rule("*", "*")])
-    with pytest.raises(StatusError) as error:
-        await world.client.create(CONFIG_MAPS, config_map("c"), "nowhere")
-    assert error.value.is_not_found
-
-
-async def test_configurations_are_never_asked_about(world: World):
-    world.hooks.replies["x"] = lambda request: refused()
-    await world.configure(rules=[rule("*/*", "*")])
-    with pytest.raises(StatusError):
-        await world.client.create(NAMESPACES, {"metadata": {"name": "n"}})
-    await world.client.delete(VALIDATING_WEBHOOK_CONFIGURATIONS, "hooks")
-    await world.client.create(NAMESPACES, {"metadata": {"name": "n"}})
-
-
-async def test_scales_bindings_and_evictions_are_shown_as_what_they_are(world: World):
-    world.hooks.replies["x"] = lambda request: allowed()
-    client = world.client
-    await client.create(PODS, pod("p"))
-    await client.create(DEPLOYMENTS, deployment("d", 1))
-    await world.configure(rules=[rule("pods/* deployments/scale", "CREATE UPDATE CONNECT")])
-    target = {"kind": "Node", "name": "node1"}
-    await client.create(PODS, {"metadata": {"name": "p"}, "target": target}, name="p", subresource="binding")
-    await client.create(PODS, {"metadata": {"name": "p"}}, name="p", subresource="eviction")
-    replicas = {"spec": {"replicas": 3}}
-    await client.patch(DEPLOYMENTS, "d", replicas, patch_type=PatchType.MERGE, subresource="scale")
-    told = [
-        (asked["kind"]["kind"], asked["subResource"], asked["operation"]) for _, asked in world.hooks.asked
-    ]
-    assert told == [
-        ("Binding", "binding", "CREATE"),
-        ("Eviction", "eviction", "CREATE"),
-        ("Scale", "scale", "UPDATE"),
-    ]
-    scale = world.hooks.asked[-1][1]
-    assert (scale["object"]["spec"], scale["oldObject"]["spec"]) == ({"replicas": 3}, {"replicas": 1})
-    assert scale["requestKind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-
-
-async def test_a_scale_can_be_changed(world: World):
-    replace = {"op": "replace", "path": "/spec/replicas", "value": 2}
-    world.hooks.replies["m"] = lambda request: allowed(replace)
-    await world.client.create(DEPLOYMENTS, deployment("d", 1))
-    await world.configure("m", "Mutating", rules=[rule("deployments/scale", "*")])
-    replicas = {"spec": {"replicas": 9}}
-    await world.client.patch(DEPLOYMENTS, "d", replicas, patch_type=PatchType.MERGE, subresource="scale")
-    assert (await world.client.get(DEPLOYMENTS, "d"))["spec"]["replicas"] == 2
-
-
-async def test_connections_to_pods_can_be_refused(world: World):
-    world.hooks.replies["x"] = lambda request: refused(f"attaching to pod '{request['name']}' is not allowed")
-    await world.client.create(PODS, pod("p"))
-    await world.configure(rules=[rule("pods/attach", "CONNECT")])
-    with pytest.raises(StatusError, match="attaching to pod 'p' is not allowed"):
-        await world.client.exec("p", "default", options=ExecOptions(stdin=True))
-    [(_, asked)] = world.hooks.asked
-    assert asked["object"] == {
-        "apiVersion": "v1",
-        "kind": "PodAttachOptions",
-        "stdin": True,
-        "stdout": True,
-        "stderr": True,
-    }
-    with pytest.raises(StatusError, match="does not have a host assigned"):
-        await world.client.exec("p", "default", options=ExecOptions(command=("ls",)))
+    await world.configure("m", "Mutating", admissionReviewVersions=["v0", "v1beta1"])
+    assert (await world.client.create(CONFIG_MAPS, config_map("c")))["data"] == {"a": "1"}

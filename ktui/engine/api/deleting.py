@@ -52,9 +52,17 @@ class Deleter:
         self._stocks = stocks or Stocks()
 
     async def delete(
-        self, request: Request, declaration: Declaration, namespace: str, name: str, options: DeleteOptions
+        self,
+        request: Request,
+        declaration: Declaration,
+        namespace: str,
+        name: str,
+        options: DeleteOptions,
+        *,
+        is_admitted: bool = False,
     ) -> bytes:
-        """The marked object while it lingers; what is gone as it was, or as a Success `Status`, as its kind has it."""
+        """The marked object while it lingers; what is gone as it was, or as a Success `Status`, as its kind has it.
+        `is_admitted`: admission has seen what the deletion follows from (an eviction)."""
         resource = declaration.resource
         attributes = Attributes(
             "DELETE",
@@ -71,7 +79,8 @@ class Deleter:
             entry = self._reader.get(declaration, namespace, name)
             old = decode(entry.data)
             _check_preconditions(declaration, old, options)
-            await self._admission.validate(attributes, None, old)
+            if not is_admitted:
+                await self._admission.validate(attributes, None, old)
             marked = self._marked(declaration, old, options)
             try:
                 return await self._write(declaration, entry, old, marked, options)

@@ -73,5 +73,7 @@ class SubresourceWrites:
             now = rfc3339(self._clock.now())
             await self._budgets.take(pod, now, dry_run=options.dry_run)
             await self._writer.change(write, lambda pod: disrupted(pod, now))
-        await self._deleter.delete(write.request, write.declaration, write.namespace, write.name, options)
+        await self._deleter.delete(
+            write.request, write.declaration, write.namespace, write.name, options, is_admitted=True
+        )
         return encode({**success(), "code": 201})
