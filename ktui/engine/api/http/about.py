@@ -35,12 +35,18 @@ class AboutHandlers:
         return [
             *health,
             web.get("/", self._paths),
-            web.get("/version", self._version),
-            web.get("/api", self._core_versions),
-            web.get("/apis", self._group_list),
-            web.get("/api/{version}", self._resource_list),
-            web.get("/apis/{group}", self._group),
-            web.get("/apis/{group}/{version}", self._resource_list),
+            *(
+                web.get(path + tail, handler)
+                for path, handler in (
+                    ("/version", self._version),
+                    ("/api", self._core_versions),
+                    ("/apis", self._group_list),
+                    ("/api/{version}", self._resource_list),
+                    ("/apis/{group}", self._group),
+                    ("/apis/{group}/{version}", self._resource_list),
+                )
+                for tail in ("", "/")  # generated clients end them with a slash
+            ),
         ]
 
     async def _permit(self, request: web.Request) -> None:

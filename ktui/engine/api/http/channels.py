@@ -54,9 +54,10 @@ async def _send(socket: web.WebSocketResponse, session: ExecSession) -> None:
 
 async def _receive(socket: web.WebSocketResponse, session: ExecSession) -> None:
     async for message in socket:
-        if message.type is not WSMsgType.BINARY or not message.data:
+        if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
             continue
-        data: bytes = message.data
+        # Some clients type text as text: the Python client does.
+        data: bytes = message.data.encode() if message.type is WSMsgType.TEXT else message.data
         if data[0] == STDIN and len(data) > 1:
             await session.send(data[1:])
         elif data[0] == RESIZE:

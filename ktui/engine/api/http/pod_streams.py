@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from ktui.client.base import ExecOptions
-from ktui.engine.api.http import port_forward, queries, spdy, spdy_session
+from ktui.engine.api.http import port_channels, port_forward, queries, spdy, spdy_session
 from ktui.engine.api.http.answers import method_not_allowed
 from ktui.engine.api.http.channels import PROTOCOLS, serve_session
 from ktui.engine.api.http.takeover import TakenOver, asks_for, take_over
@@ -103,10 +103,17 @@ class PodStreamHandlers:
 
             return await _over_spdy(request, protocol, serve)
         dial = await self._server.dialer(caller, target.name, target.namespace)
-        socket = web.WebSocketResponse(protocols=(port_forward.TUNNEL,), heartbeat=_HEARTBEAT_SECONDS)
+        protocols = (port_forward.TUNNEL, port_channels.PROTOCOL)
+        socket = web.WebSocketResponse(protocols=protocols, heartbeat=_HEARTBEAT_SECONDS)
         ready = socket.can_prepare(request)
-        if not ready or ready.protocol != port_forward.TUNNEL:
+        if not ready or ready.protocol is None:
             raise bad_request("Upgrade request required")
+        if ready.protocol == port_channels.PROTOCOL:
+            ports = port_channels.ports_of(request.query.getall("ports", []))
+            await socket.prepare(request)
+            await port_channels.serve_port_channels(socket, ports, pod, dial)
+            await socket.close()
+            return socket
         await socket.prepare(request)
         connection = spdy.Connection(socket.send_bytes)
         await _served(connection, _messages(socket), port_forward.serve_port_forward(connection, pod, dial))

@@ -65,8 +65,7 @@ async def _forward(data: Stream, error: Stream, pod: str, dial: Dial) -> None:
         try:
             dialled = await dial(int(port))
         except (StatusError, OSError) as reason:
-            why = dial_failure(f"localhost:{port}", reason) if isinstance(reason, OSError) else reason
-            await _failed(error, f"error forwarding port {port} to pod {pod}: {why}")
+            await _failed(error, why_not(int(port), pod, reason))
             return
         reader = cast("asyncio.StreamReader", dialled[0])
         writer = cast("asyncio.StreamWriter", dialled[1])
@@ -79,12 +78,18 @@ async def _forward(data: Stream, error: Stream, pod: str, dial: Dial) -> None:
                 upstream.cancel()
                 await asyncio.gather(upstream, return_exceptions=True)
         except OSError as reason:
-            await _failed(error, f"error forwarding port {port} to pod {pod}: {reason}")
+            await _failed(error, why_not(int(port), pod, reason))
         finally:
             writer.close()
     finally:
         await data.close()
         await error.close()
+
+
+def why_not(port: int, pod: str, error: StatusError | OSError) -> str:
+    """What the client is told when a port can't be forwarded."""
+    why = dial_failure(f"localhost:{port}", error) if isinstance(error, OSError) else error
+    return f"error forwarding port {port} to pod {pod}: {why}"
 
 
 async def _failed(error: Stream, message: str) -> None:
