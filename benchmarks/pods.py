@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 from ktui.client.base import WatchOptions
@@ -144,18 +143,7 @@ class Ktui:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
-        if not (self._data / "podman" / "podman.json").exists():
-            return
-        if pods := self._podman("pod", "ps", "--quiet"):
-            _run("podman", "pod", "rm", "--force", "--time", "0", *pods)
-        _run("podman", "network", "rm", "--force", f"ktui-{self._engine}")
-
-    @property
-    def _engine(self) -> str:
-        return msgspec.json.decode((self._data / "podman" / "podman.json").read_bytes())["engine"]
-
-    def _podman(self, *words: str) -> list[str]:
-        return _run("podman", *words, "--filter", f"label=dev.ktui.engine={self._engine}").split()
+        _run(sys.executable, "-m", "ktui", "down", "--data-dir", str(self._data))
 
 
 class KubePlay:

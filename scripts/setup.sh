@@ -10,6 +10,7 @@ runtime_packages="podman runc crun conmon netavark catatonit nftables conntrack 
 python_packages="python3-venv"
 test_packages="tmux"
 bench_packages="etcd-server"
+network_bench_packages="nginx-light wrk iperf3 dnsperf dnsmasq-base"
 with_bench=no
 [ "${1:-}" = --bench ] && with_bench=yes
 
@@ -44,6 +45,7 @@ install_debian_packages() {
     if [ "$with_bench" = yes ] || [ ! -d /run/systemd/system ]; then
         wanted_packages="$wanted_packages $bench_packages"
     fi
+    [ "$with_bench" = no ] || wanted_packages="$wanted_packages $network_bench_packages"
     for package in $wanted_packages; do
         is_installed "$package" || missing="$missing $package"
     done
@@ -57,13 +59,13 @@ install_debian_packages() {
 
 check_other_system() {
     missing=""
-    for program in podman conmon nft ip busybox tmux kubectl; do
+    for program in podman conmon nft ip conntrack busybox tmux kubectl; do
         PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $program"
     done
     command -v runc >/dev/null || command -v crun >/dev/null || missing="$missing crun"
     [ -z "$missing" ] && return
     say "not a Debian system: install with your package manager:$missing"
-    say "(what Debian calls: $runtime_packages $python_packages $test_packages; for benchmarks: $bench_packages)"
+    say "(what Debian calls: $runtime_packages $python_packages $test_packages; for benchmarks: $bench_packages $network_bench_packages)"
     say "ktui --runtime sim works without them"
 }
 
