@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -33,9 +35,17 @@ class _JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class _PrivateFile(RotatingFileHandler):
+    """A file that only its owner reads, each new one too."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8")
+
+
 def log_to(data_dir: Path, *, debug: bool = False) -> logging.Handler:
     """Send ktui's log to `<data_dir>/ktui.log`; returns the handler, to be removed at the end."""
-    handler = RotatingFileHandler(
+    handler = _PrivateFile(
         data_dir / "ktui.log", maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES, encoding="utf-8", delay=True
     )
     handler.setFormatter(_JsonLines())
@@ -51,4 +61,5 @@ def stop_logging(handler: logging.Handler) -> None:
     """Undo `log_to`."""
     for name in ("ktui", "asyncio"):
         logging.getLogger(name).removeHandler(handler)
+    logging.getLogger("ktui").propagate = True
     handler.close()
