@@ -9,8 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Checkbox, Input, Label, OptionList
+from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
+
+from ktui.widgets.tick import Tick
 
 T = TypeVar("T")
 
@@ -27,30 +29,30 @@ _FRAME = """
     & .dialog--body { height: auto; max-height: 12; margin-top: 1; }
     & .dialog--body Label { width: 1fr; }
     & .dialog--error { color: $text-error; width: 1fr; }
-    & Checkbox { margin-top: 1; background: $panel; width: 1fr; }
     & .dialog--buttons { height: 1; margin-top: 1; align-horizontal: right; }
     & .dialog--buttons Button { margin-left: 2; }
 """
 
 
-class _Ticking:
+class _Ticking(ModalScreen[T]):
     """A question with something that may be done besides: `option` is its text, "" where there is none."""
 
-    option: str
+    option = ""
     option_key: ClassVar[str]
-
-    ticked: bool = False
-    """Whether the user wants it; to be read with the answer."""
+    box: Tick | None = None
 
     def compose_option(self) -> ComposeResult:
         if self.option:
-            yield Checkbox(f"{self.option} ({self.option_key})", compact=True)
+            self.box = Tick(f"{self.option} ({self.option_key})")
+            yield self.box
 
-    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
-        self.ticked = event.value
+    @property
+    def ticked(self) -> bool:
+        """Whether the user wants it; to be read with the answer."""
+        return self.box is not None and self.box.ticked
 
 
-class Confirm(_Ticking, ModalScreen[bool]):
+class Confirm(_Ticking[bool]):
     """Asks before something is done. `body` tells what it will touch; cancelling is the default."""
 
     DEFAULT_CSS = f"Confirm {{ {_FRAME} }}"
@@ -99,19 +101,22 @@ class Confirm(_Ticking, ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
     def action_tick(self) -> None:
-        for box in self.query(Checkbox):
-            box.toggle()
+        if self.box is not None:
+            self.box.action_tick()
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
 
 
-class AskText(_Ticking, ModalScreen[str | None]):
+class AskText(_Ticking[str | None]):
     """Asks for a line of text; `check` returns what is wrong with it, or "". None when cancelled."""
 
     DEFAULT_CSS = f"AskText {{ {_FRAME} }} AskText Input {{ margin-top: 1; }}"
     option_key = "tab, space"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel"),
+        Binding("enter", "submit", "OK", show=False),
+    ]
 
     def __init__(
         self,
@@ -144,12 +149,16 @@ class AskText(_Ticking, ModalScreen[str | None]):
     def on_input_changed(self) -> None:
         self.query_one(".dialog--error", Label).update("")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        problem = self._check(event.value) if self._check else ""
+    def on_input_submitted(self) -> None:
+        self.action_submit()
+
+    def action_submit(self) -> None:
+        value = self.query_one(Input).value
+        problem = self._check(value) if self._check else ""
         if problem:
             self.query_one(".dialog--error", Label).update(problem)
         else:
-            self.dismiss(event.value)
+            self.dismiss(value)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

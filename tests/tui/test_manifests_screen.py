@@ -100,7 +100,9 @@ async def test_a_change_by_hand_stays_when_its_file_is_paused_with_it(
         await browser.shows("web")
         await browser.pilot.press("s")
         await browser.says("Pause web.yaml, so that it stays")
-        await browser.pilot.press("tab", "space", "shift+tab", "end", "backspace", "5", "enter")
+        await browser.pilot.press("end", "backspace", "5", "tab", "space")
+        await browser.says("[x] Pause web.yaml, so that it stays")
+        await browser.pilot.press("enter")
         await browser.says("Scaled deployment/web to 5")
         assert (await annotations(cluster, "web-1"))["ktui.dev/paused"] == "true"
         await browser.says("web.yaml paused (:mf)")
