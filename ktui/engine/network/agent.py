@@ -17,6 +17,7 @@ from ktui.client.informer import Informers
 from ktui.engine.network.dns.part import DnsPart
 from ktui.engine.network.ingress.keeper import IngressKeeper
 from ktui.engine.network.policy.part import PolicyPart
+from ktui.engine.network.proxy.health_ports import HealthPorts
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
 from ktui.engine.network.services import ServiceView
 from ktui.engine.network.settings import NetworkSettings
@@ -47,6 +48,7 @@ class NetworkAgent:
             "DNS": names.run,
             "network policy": policy.run,
             "ingress": ingress.run,
+            "health check ports": HealthPorts(view, settings.node, self._clock).run,
         }
         self._syncs = (proxy.synced, names.serving, policy.synced, ingress.settled)
 

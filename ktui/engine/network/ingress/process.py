@@ -32,7 +32,11 @@ async def _serve(launch: Launch) -> None:
     part = IngressPart(client, launch.settings, RealClock())
     serving = asyncio.create_task(part.run(), name="ingress")
     said = asyncio.create_task(_say(part), name="ready")
-    waits: list[asyncio.Task[Any]] = [serving, asyncio.create_task(reader.read()), asyncio.create_task(ended.wait())]
+    waits: list[asyncio.Task[Any]] = [
+        serving,
+        asyncio.create_task(reader.read()),
+        asyncio.create_task(ended.wait()),
+    ]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
