@@ -49,3 +49,13 @@ def test_values(expression: str, value: object) -> None:
 def test_problems(expression: str, problem: str) -> None:
     with pytest.raises(cel.CelError, match="(?s)" + problem.replace("(", r"\(")):
         cel.compiled(expression)({"object": POD})
+
+
+def test_loops_in_loops_are_bounded_by_what_they_go_over() -> None:
+    nested = cel.compiled("object.items.all(a, object.items.all(b, a + b >= 0))")
+    flat = cel.compiled("object.items.all(a, a >= 0) && object.items.exists(a, a == 0)")
+    few, many = {"object": {"items": [*range(50)]}}, {"object": {"items": [*range(3000)]}}
+    assert nested(few)
+    assert flat(many)
+    with pytest.raises(cel.CelError, match="actual cost limit exceeded"):
+        nested(many)

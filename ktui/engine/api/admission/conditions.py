@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,10 @@ from ktui.kube.data import string
 from ktui.kube.resource import Object
 
 
-@dataclass(frozen=True, slots=True)
 class Scene:
     """What the expressions on one request can name, and further functions they can call."""
 
-    variables: Object
-    functions: Mapping[str, Callable[..., Any]]
-
-    @classmethod
-    def of(cls, shown: Shown, obj: Object | None, old: Object | None, authorizer: Authorizer) -> Scene:
+    def __init__(self, shown: Shown, obj: Object | None, old: Object | None, authorizer: Authorizer) -> None:
         """The scene of a request; the objects are those that are shown."""
         request = shown.request
         described = shown.described(obj)
@@ -30,17 +25,16 @@ class Scene:
             request.resource, request.namespace, str(described.get("name") or ""), request.subresource
         )
         variables: Object = {"object": obj, "oldObject": old, "request": described, "authorizer": about}
-        return cls(variables, authorizer_functions(authorizer, request.user))
+        self._scope = cel.Scope(variables, authorizer_functions(authorizer, request.user))
 
-    def with_variables(self, **more: Any) -> Scene:
-        return Scene({**self.variables, **more}, self.functions)
+    def set(self, name: str, value: Any) -> None:
+        """Give a variable a value."""
+        self._scope.set(name, value)
 
     def evaluated(self, expression: str) -> Any:
         """The value of an expression; raises ExpressionError."""
         try:
-            program = cel.compiled(expression)
-            named = {name: self.variables[name] for name in program.named & self.variables.keys()}
-            return program(named, self.functions)
+            return self._scope.evaluated(cel.compiled(expression))
         except cel.CelError as error:
             raise ExpressionError(expression, str(error)) from error
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ktui.engine.api.cel.cost import COMPREHENSIONS
 from ktui.engine.api.cel.functions import FUNCTIONS as KUBERNETES
 from ktui.engine.api.cel.parsing import (
     Call,
@@ -52,7 +53,6 @@ _LITERALS: Final[Mapping[str, Type]] = {
     "bool": BOOL,
     "null": NULL,
 }
-_COMPREHENSIONS: Final = ("all", "exists", "exists_one", "existsOne", "filter", "map")
 _MORE: Final = frozenset(
     ("allowed", "reason", "errored", "error", "check", "path", "serviceAccount", "group")
 )
@@ -224,7 +224,7 @@ class _Checker:
         name, arguments = node.function, node.arguments
         if isinstance(target, Ident) and target.name not in scope and target.name in TYPE_NAMES:
             return self._namespaced(node, target.name, scope)
-        if name in _COMPREHENSIONS and len(arguments) > 1 and isinstance(arguments[0], Ident):
+        if name in COMPREHENSIONS and len(arguments) > 1 and isinstance(arguments[0], Ident):
             return self._comprehension(node, target, arguments[0].name, scope)
         operand = self.type_of(target, scope)
         if name in ("optMap", "optFlatMap") and len(arguments) == 2 and isinstance(arguments[0], Ident):

@@ -18,9 +18,7 @@ from ktui.engine.api.cel.parsing import (
     Literal,
     MapOf,
     Node,
-    ParseError,
     Select,
-    parse,
 )
 
 OPTIONAL_FIELD: Final = "optSelect"
@@ -28,12 +26,8 @@ OPTIONAL_INDEX: Final = "optIndex"
 """The functions that `.?` and `[?` become."""
 
 
-def lowered(expression: str, functions: Collection[str]) -> str:
+def lowered(expression: str, tree: Node, functions: Collection[str]) -> str:
     """The expression as the library reads it; `functions` are the names it can call."""
-    try:
-        tree = parse(expression)
-    except ParseError:
-        return expression
     printer = _Printer(functions)
     text = printer.shown(tree)
     return text if printer.has_changed else expression

@@ -14,8 +14,10 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Final, cast
 
+from ktui.engine.api.cel.cost import EXCEEDED, is_too_much, nesting
 from ktui.engine.api.cel.functions import FUNCTIONS
 from ktui.engine.api.cel.lowering import OPTIONAL_FIELD, OPTIONAL_INDEX, lowered
+from ktui.engine.api.cel.parsing import ParseError, parse
 from ktui.kube.clock import parse_time
 from ktui.kube.resource import Object
 
@@ -68,24 +70,55 @@ def _interpreter() -> Any:
 class Program:
     """An expression, ready to be evaluated."""
 
-    __slots__ = ("_functions", "_program", "called", "named", "source")
+    __slots__ = ("called", "compiled", "named", "nesting", "source")
 
-    def __init__(self, source: str, program: Any) -> None:
+    def __init__(self, source: str, program: Any, depth: int) -> None:
         self.source = source
-        self._program = program
+        self.compiled = program
+        self.nesting = depth
+        """How deep its comprehensions stand within each other."""
         self.called = frozenset[str](program.functions())
         """The names of the functions it calls, operators among them."""
         self.named = frozenset[str](program.variables())
         """The names of the variables it reads."""
-        self._functions = {name: _FUNCTIONS[name] for name in self.called & _FUNCTIONS.keys()}
 
-    def __call__(self, variables: Object, functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
-        """Its value; raises CelError. `functions` are further ones of this evaluation, by name."""
-        known = self._functions
-        if functions and (more := self.called & functions.keys()):
-            known = known | {name: functions[name] for name in more}
+    def __call__(self, variables: Object) -> Any:
+        """Its value; raises CelError."""
+        return Scope(variables).evaluated(self)
+
+
+class Scope:
+    """Variables and functions for one expression after the other. A variable becomes the interpreter's own value
+    once, when it is first read: for a pod that takes longer than most expressions."""
+
+    __slots__ = ("_context", "_functions", "_known", "_variables")
+
+    def __init__(self, variables: Object, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+        """`functions` are further ones, by name."""
+        self._variables = variables
+        self._functions = {**_FUNCTIONS, **functions} if functions else _FUNCTIONS
+        self._known: set[str] = set()
+        self._context: Any = _interpreter().Context()
+
+    def set(self, name: str, value: Any) -> None:
+        """Give a variable another value."""
+        self._variables = {**self._variables, name: value}
+        self._known.discard(name)
+
+    def evaluated(self, program: Program) -> Any:
+        """The value of an expression; raises CelError."""
+        if program.nesting > 1:
+            read = [self._variables[name] for name in program.named & self._variables.keys()]
+            if is_too_much(program.nesting, read):
+                raise CelError(EXCEEDED)
         try:
-            return self._program.execute(_interpreter().Context(variables=variables, functions=known))
+            for name in (program.named & self._variables.keys()) - self._known:
+                self._context.add_variable(name, self._variables[name])
+                self._known.add(name)
+            for name in (program.called & self._functions.keys()) - self._known:
+                self._context.add_function(name, self._functions[name])
+                self._known.add(name)
+            return program.compiled.execute(self._context)
         except Exception as error:
             raise CelError(_worded(error)) from error
 
@@ -96,7 +129,12 @@ def compiled(expression: str) -> Program:
     if len(expression) > _LONGEST:
         raise CelError(f"expression is longer than {_LONGEST} characters")
     try:
-        return Program(expression, _interpreter().compile(lowered(expression, _FUNCTIONS)))
+        tree = parse(expression)
+    except ParseError:
+        tree = None
+    try:
+        text = lowered(expression, tree, _FUNCTIONS) if tree else expression
+        return Program(expression, _interpreter().compile(text), nesting(tree) if tree else 0)
     except ValueError as error:
         text = str(error)
         raise CelError(f"compilation failed: {text[max(text.find('ERROR:'), 0) :]}") from error
@@ -131,7 +169,11 @@ def _selected(value: Any, key: Any) -> Any:
     raise ValueError("no such overload")
 
 
-_FUNCTIONS: Final = {**FUNCTIONS, OPTIONAL_FIELD: _selected, OPTIONAL_INDEX: _selected}
+_FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    **FUNCTIONS,
+    OPTIONAL_FIELD: _selected,
+    OPTIONAL_INDEX: _selected,
+}
 
 
 @lru_cache(maxsize=4096)

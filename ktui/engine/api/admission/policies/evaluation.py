@@ -51,7 +51,8 @@ class _Variables:
         named = self._needed(expression)
         values = {name: self._values[name] for name in named if name in self._values}
         try:
-            return self._scene.with_variables(variables=values).evaluated(expression)
+            self._scene.set("variables", values)
+            return self._scene.evaluated(expression)
         except ExpressionError as error:
             problems = [self._errors[name] for name in named if name in self._errors]
             if problems:
@@ -76,7 +77,7 @@ class _Variables:
 
 
 def evaluated(policy: Policy, scene: Scene) -> Verdict:
-    """Evaluate a policy; `scene` has everything but the variables, and `authorizer`."""
+    """Evaluate a policy; `scene` has everything but the policy's variables."""
     try:
         if not policy.conditions.hold(scene):
             return Verdict()

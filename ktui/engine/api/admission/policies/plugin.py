@@ -60,14 +60,21 @@ class AdmissionPolicies(Validating, Extension):
         if not policies or is_exempt(request):
             return
         denials: list[_Denial] = []
+        scenes: dict[str, Scene] = {}
         for policy in policies:
-            denials += self._denials(policy, request, obj, old)
+            denials += self._denials(policy, request, obj, old, scenes)
         if denials:
             raise denials[0].error(request)
 
     def _denials(
-        self, policy: Policy, request: Attributes, obj: Object | None, old: Object | None
+        self,
+        policy: Policy,
+        request: Attributes,
+        obj: Object | None,
+        old: Object | None,
+        scenes: dict[str, Scene],
     ) -> list[_Denial]:
+        """`scenes` are those made for this request already, by version."""
         resource = self._matcher.matched(policy.match, request, obj, old)
         if resource is None:
             return []
@@ -76,9 +83,13 @@ class AdmissionPolicies(Validating, Extension):
                 self._params.check(policy.param_kind)
             except ParamsError as error:
                 return _unless_ignored(policy, None, f"failed to configure policy: {error}")
-        shown = Shown(request, resource)
-        scene = Scene.of(shown, shown.outward(obj), shown.outward(old), self._authorizer)
-        scene = scene.with_variables(namespaceObject=self._namespace(request))
+        scene = scenes.get(resource.version)
+        if scene is None:
+            shown = Shown(request, resource)
+            scene = scenes[resource.version] = Scene(
+                shown, shown.outward(obj), shown.outward(old), self._authorizer
+            )
+            scene.set("namespaceObject", self._namespace(request))
         denials: list[_Denial] = []
         notes: dict[str, list[str]] = {}
         for binding in policy.bindings:
@@ -90,7 +101,8 @@ class AdmissionPolicies(Validating, Extension):
                 denials += _unless_ignored(policy, binding, f"failed to configure binding: {error}")
                 continue
             for param in params:
-                verdict = evaluated(policy, scene.with_variables(params=param))
+                scene.set("params", param)
+                verdict = evaluated(policy, scene)
                 denials += _consequences(policy, binding, request, verdict)
                 for key, value in verdict.annotations:
                     known = notes.setdefault(key, [])

@@ -54,7 +54,7 @@ class Dispatch:
         conditions = invocation.hook.conditions
         if not conditions.expressions:
             return True
-        scene = Scene.of(invocation.shown, invocation.obj, invocation.old, self._authorizer)
+        scene = Scene(invocation.shown, invocation.obj, invocation.old, self._authorizer)
         try:
             return conditions.hold(scene)
         except ConditionsError as error:
