@@ -70,6 +70,9 @@ async def _resize(started: ExecSession) -> None:
 
 
 async def _pump_stdin(started: ExecSession) -> None:
+    if sys.stdin is None:  # closed by whoever started this process
+        await started.close_stdin()
+        return
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
     ready = asyncio.Event()
