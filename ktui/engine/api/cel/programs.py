@@ -22,7 +22,7 @@ from ktui.kube.clock import parse_time
 from ktui.kube.resource import Object
 
 _LONGEST: Final = 5 * 1024
-_RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(
     [
         "true",
         "false",
@@ -47,6 +47,7 @@ _RESERVED: Final = frozenset(
         "while",
     ]
 )
+"""Words that are no names."""
 
 
 class CelError(ValueError):
@@ -179,7 +180,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
 @lru_cache(maxsize=4096)
 def escaped(name: str) -> str:
     """A field's name as CEL can spell it."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     for text, spelled in (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")):
         name = name.replace(text, spelled) if text == "__" or "__underscores__" not in spelled else name

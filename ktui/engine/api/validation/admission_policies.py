@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ktui.engine.api.cel.admission import declared
+from ktui.engine.api.cel.programs import RESERVED
 from ktui.engine.api.cel.types import BOOL, DYN, NULL, STRING, Type
 from ktui.engine.api.validation.admission_rules import (
     FAILURE_POLICIES,
@@ -34,31 +35,6 @@ _NOT_FOUND_ACTIONS: Final = ("Deny", "Allow")
 _MOST_ANNOTATIONS: Final = 20
 _LONGEST_VALUE: Final = 5 * 1024
 _IDENTIFIER: Final = re.compile("[_a-zA-Z][_a-zA-Z0-9]*")
-_RESERVED: Final = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
 _NONE: Final = "validations or auditAnnotations must contain at least one item"
 
 
@@ -134,7 +110,7 @@ def _variables(variables: list[Object], types: _Types) -> list[Cause]:
         name = string(variable, "name")
         if not name.strip():
             causes.append(required(f"{at}.name", "name is not specified"))
-        elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
+        elif not _IDENTIFIER.fullmatch(name) or name in RESERVED:
             causes.append(invalid(f"{at}.name", name, "name is not a valid CEL identifier"))
         expression, why = string(variable, "expression"), "expression is not specified"
         causes += _needed(expression, f"{at}.expression", why, types.before(index), (DYN,))
