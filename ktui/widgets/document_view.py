@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from ktui.widgets.component_styles import ComponentStyles
 from ktui.widgets.log_search import Query, compile_query
 
 StyleOf = Callable[[str], Style]
@@ -102,7 +103,7 @@ class DocumentView(ScrollView, can_focus=True):
         """An index into the shown lines."""
         self._left = 0
         self._painted: dict[int, Strip] = {}
-        self._tones: dict[str, Style] = {}
+        self._style_of = ComponentStyles(self, "doc")
 
     # -- content ---------------------------------------------------------------------------------------------
 
@@ -267,7 +268,7 @@ class DocumentView(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._tones.clear()
+        self._style_of.forget()
         self._painted.clear()
 
     def render_line(self, y: int) -> Strip:
@@ -296,17 +297,3 @@ class DocumentView(ScrollView, can_focus=True):
         if number in self.folded:
             line.append(f" … {self.folds[number] - number} lines", self._style_of("fold"))
         return Strip(line.render(self.app.console))
-
-    def _style_of(self, name: str) -> Style:
-        style = self._tones.get(name)
-        if style is None:
-            style = self._tones[name] = self._read_style(name) if name else self.rich_style
-        return style
-
-    def _read_style(self, name: str) -> Style:
-        rules = self.get_component_styles(f"doc--{name}")
-        blended = self.get_component_rich_style(f"doc--{name}")
-        return rules.text_style + Style.from_color(
-            blended.color if rules.has_rule("color") else None,
-            blended.bgcolor if rules.has_rule("background") else None,
-        )

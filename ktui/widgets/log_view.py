@@ -11,7 +11,6 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
@@ -21,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
+from ktui.widgets.component_styles import ComponentStyles
 from ktui.widgets.log_buffer import LogBuffer
 from ktui.widgets.log_model import LogCounts, LogModel
 from ktui.widgets.log_paint import cut_line, paint_line, wrap_line
@@ -97,7 +97,7 @@ class LogView(ScrollView, can_focus=True):
         self._moving = False
         self._rows: tuple[object, list[tuple[int, int]]] | None = None
         self._painted: OrderedDict[int, list[Strip]] = OrderedDict()
-        self._tones: dict[str, Style] = {}
+        self._style_of = ComponentStyles(self, "log")
         self._said: tuple[object, ...] = ()
 
     # -- content ---------------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ class LogView(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._tones.clear()
+        self._style_of.forget()
         self._painted.clear()
 
     def render_line(self, y: int) -> Strip:
@@ -435,17 +435,3 @@ class LogView(ScrollView, can_focus=True):
         if self.wrap:
             return wrap_line(mark, Text.assemble(head, text, end=""), width, console)
         return [cut_line(mark, Text.assemble(head, text, end=""), self._left, width, console)]
-
-    def _style_of(self, name: str) -> Style:
-        style = self._tones.get(name)
-        if style is None:
-            style = self._tones[name] = self._read_style(name) if name else self.rich_style
-        return style
-
-    def _read_style(self, name: str) -> Style:
-        rules = self.get_component_styles(f"log--{name}")
-        blended = self.get_component_rich_style(f"log--{name}")
-        return rules.text_style + Style.from_color(
-            blended.color if rules.has_rule("color") else None,
-            blended.bgcolor if rules.has_rule("background") else None,
-        )

@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
+from ktui.widgets.component_styles import ComponentStyles
 from ktui.widgets.flashes import Flashes
 from ktui.widgets.line_selection import SelectableLines
 from ktui.widgets.table_layout import TableLayout, Wanted, fits, lay_out
@@ -111,12 +112,12 @@ class VirtualTable(SelectableLines, can_focus=True):
         self._range_anchor: str | None = None
         self._follows_top = True
         self._layout = TableLayout((), 0)
+        self._style = ComponentStyles(self, "table")
         self._painter = TablePainter(self._style)
         self._flashes = Flashes()
         self._flash_timer: Timer | None = None
         self._tick_timer: Timer | None = None
         self._painted: dict[int, tuple[str, ...]] = {}
-        self._tones: dict[str, Style] = {}
 
     # -- content ---------------------------------------------------------------------------------------------
 
@@ -326,11 +327,11 @@ class VirtualTable(SelectableLines, can_focus=True):
         self.refresh_rows()
 
     def on_focus(self) -> None:
-        self._tones.clear()
+        self._style.forget()
         self._painter.forget()
 
     def on_blur(self) -> None:
-        self._tones.clear()
+        self._style.forget()
         self._painter.forget()
 
     def on_resize(self) -> None:
@@ -340,7 +341,7 @@ class VirtualTable(SelectableLines, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painter.forget()
-        self._tones.clear()
+        self._style.forget()
 
     def render_line(self, y: int) -> Strip:
         line = y + round(self.scroll_y) if y else 0
@@ -379,20 +380,6 @@ class VirtualTable(SelectableLines, can_focus=True):
         if len(self.model) or not 0 <= y - first < len(self._placeholder):
             return Strip.blank(width, self._style(""))
         return self._painter.note(self._placeholder[y - first], width, title=y == first)
-
-    def _style(self, name: str) -> Style:
-        style = self._tones.get(name)
-        if style is None:
-            style = self._tones[name] = self._read_style(name) if name else self.rich_style
-        return style
-
-    def _read_style(self, name: str) -> Style:
-        rules = self.get_component_styles(f"table--{name}")
-        blended = self.get_component_rich_style(f"table--{name}")
-        return rules.text_style + Style.from_color(
-            blended.color if rules.has_rule("color") else None,
-            blended.bgcolor if rules.has_rule("background") else None,
-        )
 
     def _live_texts(self, row: Row) -> tuple[str, ...]:
         now = self._now()
