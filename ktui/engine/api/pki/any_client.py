@@ -29,7 +29,7 @@ def _pass(preverified: int, store: int | None) -> int:
 def let_in(context: ssl.SSLContext) -> bool:
     """Let every certificate through the handshake; False where that can't be done, and nothing is changed."""
     try:
-        import _ssl  # pyright: ignore[reportMissingModuleSource]
+        import _ssl  # pyright: ignore[reportMissingModuleSource] - a part of CPython
 
         if sys.implementation.name != "cpython" or sys.version_info[:2] not in _KNOWN:
             return False
