@@ -235,6 +235,14 @@ async def test_another_start_knows_what_is_taken(store: Any):
     assert "range is full" in await refused(second.create(SERVICES, service("more")))
 
 
+async def test_the_network_is_told_and_stays(client: LocalClient):
+    found = await client.get(SERVICE_CIDRS, "kubernetes")
+    assert found["spec"]["cidrs"] == ["10.96.0.0/16"]
+    assert [(c["type"], c["status"]) for c in found["status"]["conditions"]] == [("Ready", "True")]
+    await client.delete(SERVICE_CIDRS, "kubernetes")
+    assert (await client.get(SERVICE_CIDRS, "kubernetes"))["metadata"]["deletionTimestamp"]
+
+
 async def test_a_caller_who_goes_away_neither_leaks_nor_doubles(store: Any):
     client = await opened(store, SMALL)
     for number in range(60):

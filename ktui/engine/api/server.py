@@ -35,7 +35,12 @@ from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.admission.webhooks.services import ClusterServices
 from ktui.engine.api.allocation.base import Stocks
-from ktui.engine.api.allocation.service_range import SERVICE_RANGE, SERVICE_RANGE_NAME, service_range_object
+from ktui.engine.api.allocation.service_range import (
+    SERVICE_RANGE,
+    SERVICE_RANGE_NAME,
+    service_range_object,
+    service_range_status,
+)
 from ktui.engine.api.allocation.services import ServiceStock
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
@@ -151,6 +156,8 @@ class ApiServer:
             Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
         ):
             await self.create(SERVER, SERVICE_CIDRS, service_range_object(self.service_range))
+            ready = service_range_status(self.clock.now())
+            await self.patch(SERVER, SERVICE_CIDRS, SERVICE_RANGE_NAME, ready, subresource="status")
 
     async def run(self) -> None:
         """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from ktui.engine.api.documents import decode
 from ktui.engine.store.base import Key, Store
+from ktui.kube.clock import rfc3339
 from ktui.kube.data import section, strings
 from ktui.kube.kinds import SERVICE_CIDRS
 from ktui.kube.resource import Object
@@ -52,3 +54,15 @@ def service_range_object(network: str) -> Object:
     """The ServiceCIDR that tells of it."""
     metadata = {"name": SERVICE_RANGE_NAME, "finalizers": [_FINALIZER]}
     return {"metadata": metadata, "spec": {"cidrs": [network]}}
+
+
+def service_range_status(now: datetime) -> Object:
+    """What is told of it: services may have its addresses."""
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "",
+        "message": "Kubernetes Service CIDR is ready",
+        "lastTransitionTime": rfc3339(now),
+    }
+    return {"status": {"conditions": [ready]}}
