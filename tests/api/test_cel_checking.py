@@ -7,7 +7,8 @@ import pytest
 from ktui.engine.api import schema
 from ktui.engine.api.cel.admission import declared
 from ktui.engine.api.cel.checking import check
-from ktui.engine.api.cel.types import of_schema
+from ktui.engine.api.cel.types import DYN, of_schema
+from ktui.engine.api.validation.admission_rules import check_expression
 
 DEPLOYMENT = of_schema(schema.load().definitions["io.k8s.api.apps.v1.Deployment"], "Deployment")
 TYPES = declared(obj=DEPLOYMENT, variables=[("names", "object.spec.template.spec.containers.map(c, c.name)")])
@@ -70,3 +71,28 @@ def test_what_is_wrong_is_found(expression: str, problem: str) -> None:
     [found] = check(expression, TYPES).problems
     assert found.startswith("ERROR: <input>:")
     assert problem in found
+
+
+PEOPLE_WRITE = """
+object.spec.replicas <= params.maxReplicas
+!has(object.metadata.labels) || !('env' in object.metadata.labels)
+object.spec.template.spec.containers.all(c, has(c.securityContext) && c.securityContext.readOnlyRootFilesystem)
+authorizer.group('x.io').resource('a').namespace(object.metadata.namespace).check('create').allowed()
+!('exempt' in namespaceObject.metadata.?labels.orValue({}))
+quantity(object.spec.resources.limits.memory).isLessThan(quantity('1Gi'))
+request.userInfo.groups.exists(g, g == 'system:masters') || has(request.options.fieldManager)
+object.spec.containers.map(c, c.image).filter(i, !i.contains('@')).size() == 0
+timestamp(object.metadata.creationTimestamp) < timestamp('2024-01-01T00:00:00Z')
+namespaceObject.metadata.labels[?'x'].orValue('') == 'y' && duration('1h').getHours() > 0
+ip(object.spec.clusterIP).family() == 4 && cidr('10.0.0.0/8').containsIP(object.spec.clusterIP)
+object.spec.containers.all(c, c.resources.?limits.?memory.hasValue())
+(object.kind == 'Pod' ? object.spec : object.spec.template.spec).containers.all(c, true)
+params == null || params.spec.allowed.exists(a, a == object.metadata.name)
+[object.spec.initContainers, object.spec.containers].all(l, l.all(c, c.name != ''))
+request.resource.group + '/' + request.resource.resource == 'apps/deployments' && !request.dryRun
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", PEOPLE_WRITE)
+def test_policies_people_write_are_taken(expression: str) -> None:
+    assert not check_expression(expression, "spec.validations[0].expression", declared(params=DYN))
