@@ -15,6 +15,8 @@ import pytest
 from http_wire import Wire, served_over_tls
 
 from ktui.engine.api.http.limits import Limits
+from ktui.engine.api.server import SERVER
+from ktui.kube.kinds import CONFIG_MAPS
 
 LIMITS = Limits(
     seats=4, seats_of_user=3, begin_in_moment=2, queue_of_user=5, watches_of_user=2, streams_of_user=1
@@ -64,7 +66,7 @@ async def inflight(wire: Wire) -> dict[str, float]:
         session.get("http://ktui/metrics") as response,
     ):
         text = await response.text()
-    lines = [line.rsplit(" ", 1) for line in text.splitlines() if "flowcontrol" in line and line[0] != "#"]
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if re.match("apiserver_(flow|.*abort)", line)]
     return {
         key.partition("{")[0].removeprefix("apiserver_flowcontrol_"): float(value) for key, value in lines
     }
@@ -262,3 +264,54 @@ async def test_impersonators_queue_as_themselves(wire: Wire):
         slow.gate.release()
     async with asyncio.timeout(SECONDS):
         await asyncio.gather(*rows)
+
+
+async def test_every_request_has_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ktui.engine.api.http.limits.REQUEST_SECONDS", 0.2)
+    async with served_over_tls(tmp_path) as wire:
+        slow = Slow(wire)
+        async with asyncio.timeout(SECONDS):
+            code, answer = await wire.call("GET", "/api/v1/namespaces/default/configmaps/x")
+            assert (code, answer["reason"]) == (504, "Timeout")
+            slow.gate.release()
+            assert (await wire.call("GET", "/api/v1/namespaces/default/configmaps/x"))[0] == 200
+            figures = await inflight(wire)
+        assert figures["current_executing_requests"] == 0
+
+
+async def test_a_client_that_does_not_read_its_list_loses_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ktui.engine.api.http.limits.REQUEST_SECONDS", 0.5)
+    async with served_over_tls(tmp_path) as wire:
+        for number in range(300):
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}"}}
+            await wire.server.create(SERVER, CONFIG_MAPS, {**body, "data": {"x": "x" * 50_000}}, "default")
+        host, port = wire.secure.url.removeprefix("https://").split(":")
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=wire.admin, limit=1024)
+            writer.write(b"GET /api/v1/configmaps HTTP/1.1\r\nHost: ktui\r\n\r\n")
+            while not (await inflight(wire)).get("apiserver_request_aborts_total"):
+                await asyncio.sleep(0.02)
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)):
+                await reader.readexactly(300 * 50_000)
+            writer.close()
+
+
+@pytest.mark.parametrize(("expects", "code"), [("100-continue", b"100 Continue"), ("wonders", b"417")])
+async def test_a_client_that_asks_before_it_sends_is_answered(wire: Wire, expects: str, code: bytes):
+    host, port = wire.secure.url.removeprefix("https://").split(":")
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}'
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=wire.admin)
+        writer.write(
+            b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: ktui\r\n"
+            b"Content-Type: application/json\r\nExpect: %s\r\nContent-Length: %d\r\n\r\n"
+            % (expects.encode(), len(body))
+        )
+        assert code in await reader.readline()
+        if expects == "100-continue":
+            assert await reader.readline() == b"\r\n"
+            writer.write(body)
+            assert b"201" in await reader.readline()
+        writer.close()
