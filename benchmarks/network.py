@@ -156,7 +156,7 @@ def ingress(
 
 async def serve_ingress(backend: str) -> None:
     from ktui.engine.network.ingress.balancer import Target
-    from ktui.engine.network.ingress.part import _bound
+    from ktui.engine.network.ingress.part import bound
     from ktui.engine.network.ingress.proxy import IngressProxy
     from ktui.engine.network.ingress.routes import Router
 
@@ -175,7 +175,7 @@ async def serve_ingress(backend: str) -> None:
     }
     metadata = {"name": "web", "namespace": "default"}
     proxy.router = Router([{"metadata": metadata, "spec": {"rules": [{"http": {"paths": [path]}}]}}])
-    await proxy.listen(_bound([18082]), _bound([18083]))
+    await proxy.listen(bound([18082]), bound([18083]))
     await proxy.run()
 
 

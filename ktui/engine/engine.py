@@ -38,7 +38,6 @@ from ktui.engine.api.server import ApiServer
 from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.published_services import Published, api_service, dns_service
 from ktui.engine.controllers.runtime import ControllerRunner
-from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.kubelet import Kubelet
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeInfo
 from ktui.engine.kubelet.runtime.podman_identity import host_routes
@@ -46,9 +45,7 @@ from ktui.engine.kubelet.service_variables import ServiceVariables
 from ktui.engine.logs import log_to, stop_logging
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.syncer import Syncer
-from ktui.engine.network.keeper import NETWORK_FOLDER, AgentKeeper, remove_network
-from ktui.engine.network.launch import Launch
-from ktui.engine.network.settings import NetworkSettings, filters_bridged
+from ktui.engine.networking import Network, NodeFacts
 from ktui.engine.pacing import pace
 from ktui.engine.parts import Part, stop_within, supervise
 from ktui.engine.scheduler.scheduler import Scheduler
@@ -103,7 +100,7 @@ class Engine:
         self._controllers: ControllerRunner | None = None
         self._figures: list[Figures] = []
         self._recorder: EventRecorder | None = None
-        self._network: AgentKeeper | None = None
+        self._network: Network | None = None
         self._secure: SecureApi | None = None
 
     @property
@@ -157,17 +154,15 @@ class Engine:
         return store
 
     async def _serve(self, store: Store) -> ApiServer:
-        key = await asyncio.to_thread(self._identity)
         server = self._server = ApiServer(
             store,
             default_registry(),
             self._clock,
             authorizer=Rbac(store),
-            signing_key=lambda: key,
+            signing_key=lambda: key,  # asked for once the API is served
             service_range=free_service_range(str(self.options.data_dir.resolve()), host_routes()),
         )
-        await server.start()
-        await ensure_default_roles(server)
+        key, _ = await asyncio.gather(asyncio.to_thread(self._identity), _populate(server))
         audit = AuditLog(self.options.data_dir / "audit.log")
         self._closers.append(audit.close)
         front = HttpFront(server, [server.tokens.authenticate], audit, figures=self._figures)
@@ -233,7 +228,16 @@ class Engine:
             informers,
             clock,
         )
-        network = self._network = self._network_agent(server, runtime, info, node_name)
+        facts = NodeFacts(
+            node=node_name,
+            host_address=runtime.host_ip,
+            pod_cidr=runtime.pod_cidr,
+            service_cidr=server.service_range,
+            data_dir=options.data_dir,
+            api_socket=options.socket,
+            debug=options.debug,
+        )
+        network = self._network = Network(info, facts)
         scheduler = Scheduler(client("kube-scheduler"), informers, clock, recorder.named("default-scheduler"))
         kubelet = Kubelet(
             client(f"node:{node_name}", "kubelet"),
@@ -244,8 +248,8 @@ class Engine:
             data_dir=options.data_dir,
             clock=clock,
             recorder=recorder.named("kubelet", host=node_name),
-            cluster_dns=_cluster_dns(network),
-            leave_services=network.without if network else None,
+            cluster_dns=network.cluster_dns,
+            leave_services=network.leave_services,
             service_variables=ServiceVariables(informers),
         )
         self._figures.append(controllers.figures)
@@ -256,8 +260,10 @@ class Engine:
         self._run("informers", informers.run)
         self._run("scheduler", scheduler.run)
         self._run("kubelet", kubelet.run)
-        if network is not None:
-            self._run("network", network.run)
+        for name, run in network.parts(client("ktui-network"), informers, kubelet.agent.dial, clock).items():
+            self._run(name, run)
+        if network.limits:
+            recorder.event(_node(node_name), "Normal", "NetworkLimited", network.limits)
         if options.manifests is not None:
             syncer = Syncer(
                 LocalClient(server, "system:ktui-manifests", manager="ktui"),
@@ -269,28 +275,6 @@ class Engine:
         self._run("pacing", pace)
         return kubelet
 
-    def _network_agent(
-        self, server: ApiServer, runtime: Runtime, info: RuntimeInfo, node_name: str
-    ) -> AgentKeeper | None:
-        """What looks after the pods' network; nothing where the host has none of theirs."""
-        details = info.details
-        if not details.get("bridge") or details.get("rootless") == "true":
-            return None
-        settings = NetworkSettings(
-            engine=details["engine"],
-            node=node_name,
-            host_address=runtime.host_ip,
-            bridge=details["bridge"],
-            gateway=details["gateway"],
-            pod_cidr=runtime.pod_cidr,
-            service_cidr=server.service_range,
-            filters_bridged=filters_bridged(),
-        )
-        launch = Launch(
-            socket=str(self.options.socket.absolute()), settings=settings, debug=self.options.debug
-        )
-        return AgentKeeper(self.options.data_dir.absolute() / NETWORK_FOLDER, launch)
-
     def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         part = Part(name)
         self.parts.append(part)
@@ -300,9 +284,8 @@ class Engine:
     def _tell_crash(self, part: Part) -> None:
         """Show it where people look: as a Warning about the node."""
         if self._recorder is not None:
-            node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": _node_name()}}
             message = f"ktui's part {part.name} failed and is started again: {part.last_error}"
-            self._recorder.event(node, "Warning", "PartFailed", message)
+            self._recorder.event(_node(_node_name()), "Warning", "PartFailed", message)
 
     async def stop(self, *, stop_pods: bool = False) -> None:
         """End every part and let go of the data folder. Containers keep running unless `stop_pods`."""
@@ -315,7 +298,7 @@ class Engine:
         if stop_pods and self._runtime is not None and self.runtime_info is not None:
             await _stop_pods(self._runtime)
             if self._network is not None:
-                await remove_network(self.options.data_dir.absolute() / NETWORK_FOLDER)
+                await self._network.remove()
         closers, self._closers = self._closers, []
         for close in reversed(closers):
             try:
@@ -352,10 +335,10 @@ async def _stop_pods(runtime: Runtime) -> None:
             log.error("a pod was not stopped: %s", result)
 
 
-def _cluster_dns(network: AgentKeeper | None) -> ClusterDNS | None:
-    if network is None:
-        return None
-    return ClusterDNS(servers=[network.settings.gateway], domain=network.settings.domain)
+async def _populate(server: ApiServer) -> None:
+    """Make what a cluster begins with."""
+    await server.start()
+    await ensure_default_roles(server)
 
 
 def _sync(work: Callable[[], object]) -> Callable[[], Awaitable[None]]:
@@ -363,6 +346,10 @@ def _sync(work: Callable[[], object]) -> Callable[[], Awaitable[None]]:
         work()
 
     return close
+
+
+def _node(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
 
 
 def _node_name() -> str:

@@ -38,23 +38,30 @@ class NetworkAgent:
         """Set once every part serves what the API says."""
         self._clock = clock or RealClock()
         self._informers = Informers(client, self._clock)
+        ingress = IngressKeeper(client, self._informers, folder)
+        self._proxy: ServiceProxy | None = None
+        self._runs: dict[str, Callable[[], Awaitable[None]]] = {"ingress": ingress.run}
+        self._syncs = [ingress.settled]
+        if settings.is_in_kernel:
+            self._add_kernel_parts(settings)
+
+    def _add_kernel_parts(self, settings: NetworkSettings) -> None:
         view = ServiceView(self._informers)
         proxy = self._proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
         policy = PolicyPart(self._informers, settings, self._clock)
-        ingress = IngressKeeper(client, self._informers, folder)
-        self._runs: dict[str, Callable[[], Awaitable[None]]] = {
+        self._runs |= {
             "service proxy": proxy.run,
             "DNS": names.run,
             "network policy": policy.run,
-            "ingress": ingress.run,
             "health check ports": HealthPorts(view, settings.node, self._clock).run,
         }
-        self._syncs = (proxy.synced, names.serving, policy.synced, ingress.settled)
+        self._syncs += [proxy.synced, names.serving, policy.synced]
 
     async def without(self, address: str) -> None:
         """Return once no new connection is sent to a pod that leaves."""
-        await self._proxy.without(address)
+        if self._proxy is not None:
+            await self._proxy.without(address)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -95,6 +95,8 @@ class AgentKeeper:
 
 async def remove_rules(launch: Launch) -> None:
     """Take what an agent put there out of the kernel; what can't be removed is logged."""
+    if not launch.settings.is_in_kernel:
+        return
     try:
         for table in (launch.settings.table, launch.settings.policy_table):
             await remove_table(table)
@@ -108,7 +110,7 @@ async def remove_network(folder: Path) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     launch = read_launch(folder)
-    if launch is None:
+    if launch is None or not launch.settings.is_in_kernel:
         return
     await remove_rules(launch)
     try:

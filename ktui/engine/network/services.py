@@ -35,6 +35,8 @@ class Endpoint(NamedTuple):
     node: str = ""
     is_ready: bool = True
     """False for one that ends and only serves because no other does."""
+    pod: str = ""
+    """`namespace/name` of the pod, where it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +189,7 @@ def usable_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> 
     ending: set[Endpoint] = set()
     for number, endpoint in _addressed(slices, port):
         conditions = endpoint.conditions
-        found = Endpoint(endpoint.addresses[0], number, endpoint.nodeName or "")
+        found = Endpoint(endpoint.addresses[0], number, endpoint.nodeName or "", pod=_pod_of(endpoint))
         if conditions is None or conditions.ready is not False:
             ready.add(found)
         elif conditions.serving and conditions.terminating:
@@ -206,6 +208,11 @@ def _addressed(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> Iterat
             for endpoint in piece.endpoints or ():
                 if endpoint.addresses:
                     yield offered.port, endpoint
+
+
+def _pod_of(endpoint: SliceEndpoint) -> str:
+    target = endpoint.targetRef
+    return f"{target.namespace}/{target.name}" if target is not None and target.kind == "Pod" else ""
 
 
 def _labels(obj: Any) -> Mapping[str, str]:

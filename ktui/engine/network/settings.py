@@ -23,8 +23,15 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     pod_cidr: str = ""
     service_cidr: str = ""
     domain: str = "cluster.local"
+    dial_socket: str = ""
+    """Where the engine connects to pods whose network the host can't reach; set where it can't."""
     filters_bridged: bool = True
     """Whether packets from pod to pod pass the IP hooks (`net.bridge.bridge-nf-call-iptables`)."""
+
+    @property
+    def is_in_kernel(self) -> bool:
+        """Whether Services are the kernel's work; else only what a proxy of ours can do is done."""
+        return not self.dial_socket
 
     @property
     def table(self) -> str:

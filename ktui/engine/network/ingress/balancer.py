@@ -17,13 +17,16 @@ class Target(NamedTuple):
 
     host: str
     port: int
+    pod: str = ""
+    """`namespace/name` of a pod that is reached through the node."""
 
 
 class Balancer:
     """Endpoints of backends, looked up once between two changes of Services."""
 
-    def __init__(self, view: ServiceView) -> None:
+    def __init__(self, view: ServiceView, *, through_node: bool = False) -> None:
         self._view = view
+        self._through_node = through_node
         self._known: dict[Backend, tuple[Target, ...]] = {}
         self._turn = count()
         view.on_change(self._known.clear)
@@ -51,7 +54,10 @@ class Balancer:
         if service.spec.type == "ExternalName":
             return (Target(service.spec.externalName or "", port.port),)
         endpoints = usable_endpoints(self._view.slices(backend.service), port)
-        return tuple(Target(endpoint.address, endpoint.port) for endpoint in endpoints)
+        return tuple(
+            Target(endpoint.address, endpoint.port, endpoint.pod if self._through_node else "")
+            for endpoint in endpoints
+        )
 
 
 def _port(service: Service, wanted: int | str) -> ServicePortSpec | None:

@@ -49,7 +49,9 @@ class IngressPart:
             client, SECRETS, dict[str, Any], field_selector="type=kubernetes.io/tls", clock=clock
         )
         self._recorder = EventRecorder(client, "ktui-ingress", clock=clock)
-        self._proxy = IngressProxy(Balancer(self._view))
+        self._proxy = IngressProxy(
+            Balancer(self._view, through_node=not settings.is_in_kernel), settings.dial_socket
+        )
         self._changed = asyncio.Event()
         self._told: set[ObjectKey] = set()
         """Of which Ingresses it was said that they are served."""
@@ -135,11 +137,12 @@ class IngressPart:
 
 def bound_pair() -> tuple[socket.socket, socket.socket]:
     """Sockets for HTTP and HTTPS: the usual ports where they are free and allowed, else others."""
-    plain, secure = (_bound([pair[index] for pair in _PORTS]) for index in (0, 1))
+    plain, secure = (bound([pair[index] for pair in _PORTS]) for index in (0, 1))
     return plain, secure
 
 
-def _bound(ports: list[int]) -> socket.socket:
+def bound(ports: list[int]) -> socket.socket:
+    """A socket on the first of these ports that is free and allowed. Raises OSError."""
     for port in ports:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:

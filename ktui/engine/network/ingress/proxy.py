@@ -23,14 +23,14 @@ _HTTPS = 443
 class IngressProxy:
     """Serves HTTP and HTTPS; `router` may be replaced at any time."""
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, balancer: Balancer, dial_socket: str = "") -> None:
         self.router = Router(())
         self.certificates = Certificates(self._secret_of)
         self.ports: tuple[int, int] = (0, 0)
         """Where it listens: HTTP and HTTPS."""
         self._balancer = balancer
         self._clock = asyncio.get_running_loop().time
-        self._pool = Pool(self._failed, self._clock)
+        self._pool = Pool(self._failed, self._clock, dial_socket)
         self._connections: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
 

@@ -226,10 +226,14 @@ class UpstreamConnection(asyncio.Protocol):
 class Pool:
     """Idle connections by backend, and the making of new ones."""
 
-    def __init__(self, failed: Callable[[Exchange, str], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, failed: Callable[[Exchange, str], None], clock: Callable[[], float], dial_socket: str = ""
+    ) -> None:
         self._failed = failed
         """Told when an exchange can't be served, and why."""
         self._clock = clock
+        self._dial_socket = dial_socket
+        """Where pods are reached that the host has no way to."""
         self._idle: dict[Target, list[UpstreamConnection]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -255,10 +259,9 @@ class Pool:
 
     async def _connect(self, exchange: Exchange, target: Target) -> None:
         connection = UpstreamConnection(self, target)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(exchange.route.options.connect_seconds):
-                await loop.create_connection(lambda: connection, target.host, target.port)
+                await self._open(connection)
         except (OSError, TimeoutError) as error:
             if exchange.client.is_gone:
                 return
@@ -271,6 +274,14 @@ class Pool:
             connection.close()
         else:
             connection.send(exchange)
+
+    async def _open(self, connection: UpstreamConnection) -> None:
+        target, loop = connection.target, asyncio.get_running_loop()
+        if target.pod:
+            await loop.create_unix_connection(lambda: connection, self._dial_socket)
+            connection.write(f"{target.pod} {target.port}\n".encode())
+        else:
+            await loop.create_connection(lambda: connection, target.host, target.port)
 
     def lost(self, exchange: Exchange, connection: UpstreamConnection, why: str) -> None:
         """A backend failed in the middle of an exchange."""
