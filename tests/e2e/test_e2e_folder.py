@@ -84,6 +84,12 @@ def test_the_samples_come_up_as_they_say(new_cluster):
 
     address = cluster.ready("web-*", namespace="shop")["status"]["podIP"]
     assert "Welcome to the shop" in http_get(address)
+    cluster.until_says(
+        "Welcome to the shop",
+        *("exec", "-n", "shop", "deploy/worker", "-c", "worker"),
+        *("--", "wget", "-qO-", "http://web/"),
+    )
+    cluster.until_says("Serving", "get", "events", "-n", "shop")
     web = cluster.manifests / "web.yaml"
     page, deployment = yaml.safe_load_all(web.read_text())
     page["data"]["index.html"] = "<h1>Closed today</h1>"
