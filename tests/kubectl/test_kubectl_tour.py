@@ -99,7 +99,7 @@ def test_a_json_patch_that_does_not_fit(web: Kubectl, patch: str, message: str):
     assert web.fails("patch", "deploy", "web", "--type=json", "-p", patch).strip() == message
 
 
-@since(27)
+@since(31)
 def test_debug_adds_a_container_copies_a_pod_and_visits_a_node(kubectl: Kubectl):
     kubectl.ok("run", "app", "--image=i")
     kubectl.ok("wait", "--for=condition=Ready", "pod/app", "--timeout=30s")
@@ -146,6 +146,7 @@ def test_a_running_pod_is_resized(kubectl: Kubectl):
     assert "PodResizePending" in kubectl.ok("describe", "pod", "app")
 
 
+@since(24)
 def test_pods_services_and_nodes_through_the_api(web: Kubectl):
     base = f"/api/v1/namespaces/{web.namespace}"
     pod = web.ok("get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
@@ -167,6 +168,7 @@ def test_pods_services_and_nodes_through_the_api(web: Kubectl):
     assert web.ok("get", "--raw", f"/api/v1/nodes/{node}/proxy/healthz") == "ok"
 
 
+@since(24)
 def test_the_cluster_tells_of_itself(admin: Kubectl):
     assert "Kubernetes control plane is running at https://127.0.0.1:" in re.sub(
         r"\x1b\[[\d;]*m", "", admin.ok("cluster-info")
@@ -178,6 +180,7 @@ def test_the_cluster_tells_of_itself(admin: Kubectl):
     assert {"pods", "services", "deployments.apps"} <= set(kinds)
 
 
+@since(24)
 def test_every_kind_of_output(web: Kubectl):
     name = web.ok("get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
     assert f"pod/{name}\n" in web.ok("get", "pods", "-o", "name")
