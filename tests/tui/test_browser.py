@@ -415,7 +415,6 @@ async def test_a_cluster_that_does_not_answer_is_told(
         monkeypatch.setattr(cluster.client, "table", never)
         monkeypatch.setattr(cluster.client, "list", never)
         await browser.pilot.press("ctrl+r")
-        await browser.says("◌ loading")
         await browser.says("The cluster takes its time")
         browser.screen.query_one(cluster_bar.ClusterBar).read()
         await browser.says("◌ no answer")

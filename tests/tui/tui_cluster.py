@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,9 @@ from ktui.kube.clock import FakeClock, rfc3339
 from ktui.kube.kinds import DEPLOYMENTS, NODES, PODS, REPLICA_SETS
 from ktui.kube.resource import Object
 from ktui.screens.session import Connection
+
+_PATIENCE_SECONDS = 15.0
+"""Only a failing test waits so long; a loaded machine may well need some of it."""
 
 
 @dataclass
@@ -187,7 +191,8 @@ def owner_reference(obj: Object) -> Object:
 
 async def until(pilot: Pilot[Any], condition: Callable[[], Any] | Callable[[], Awaitable[Any]]) -> None:
     """Let the app run until something holds; fails with what the screen shows."""
-    for _ in range(100):
+    until_when = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until_when:
         if condition():
             return
         await pilot.pause(0.02)
