@@ -373,3 +373,33 @@ async def test_a_service_leads_to_one_of_its_ready_pods(world: World):
         code, answer = await world.call("GET", f"{proxy}/{name}/proxy/")
         assert (code, answer["message"]) == (503, message)
     assert (await world.call("GET", f"{proxy}/nope/proxy/"))[0] == 404
+
+
+async def test_ports_are_forwarded_over_channels(world: World):
+    """The older way of port-forward: two channels a port, which begin with its number."""
+    url = f"{world.wire.secure.url}{POD}/portforward?ports=8080,81"
+    async with asyncio.timeout(10):
+        async with world.wire.session.ws_connect(
+            url, ssl=world.wire.admin or True, protocols=("v4.channel.k8s.io",)
+        ) as socket:
+            await socket.send_bytes(b"\x00GET /stream HTTP/1.0\r\n\r\n")
+            channels = dict.fromkeys(range(4), b"")
+            async for message in socket:
+                channels[message.data[0]] += message.data[1:]
+    assert channels[0].startswith(b"\x90\x1fHTTP/1.") and channels[0].endswith(b"0\n1\n2\n")
+    assert channels[1] == b"\x90\x1f"
+    assert channels[2] == b"Q\x00"
+    assert channels[3] == b"Q\x00" + (
+        b"error forwarding port 81 to pod default/web: dial tcp localhost:81: connect: connection refused"
+    )
+
+
+@pytest.mark.parametrize("query", ["", "?ports=", "?ports=x", "?ports=0", "?ports=70000", "?ports=1,"])
+async def test_ports_that_are_none(world: World, query: str):
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await world.wire.session.ws_connect(
+            f"{world.wire.secure.url}{POD}/portforward{query}",
+            ssl=world.wire.admin or True,
+            protocols=("v4.channel.k8s.io",),
+        )
+    assert refused.value.status == 400
