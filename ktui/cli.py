@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "get": "List or show objects",
     "kubeconfig": "Print or merge a kubeconfig, so that kubectl reaches the engine",
     "logs": "Print or follow the logs of a container or of a workload's pods",
+    "port-forward": "Forward local ports to a pod, or to a ready pod of a Service or workload",
     "rollout": "Status, history, undo, restart, pause and resume of a Deployment",
     "scale": "Set the number of replicas",
     "serve": "Run the engine without the TUI",
@@ -96,7 +97,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"ktui.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"ktui.commands.{cmd_name.replace('-', '_')}").command
         leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
         for leaf in leaves:
             if not any(parameter.name == "data_dir" for parameter in leaf.params):

@@ -121,6 +121,22 @@ class ExecSession(Protocol):
     async def close(self) -> None: ...
 
 
+class PortStream(Protocol):
+    """A connection to a port of a pod. Calls raise OSError, with the server's reason where it gives one."""
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" once the pod has sent everything."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def end(self) -> None:
+        """Everything was sent; the answer may still be read."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectList:
     """A list's items as bytes, in key order, and where a watch can go on from."""
@@ -245,6 +261,11 @@ class Client(Protocol):
 
     async def exec(self, pod: str, namespace: str, *, options: ExecOptions) -> ExecSession:
         """Run `options.command` in a container, or attach to its main process when it is empty."""
+        ...
+
+    async def port_forward(self, pod: str, namespace: str, port: int) -> PortStream:
+        """One connection to a port of a running pod; raises OSError when nothing answers there (or the first
+        read does)."""
         ...
 
     async def close(self) -> None: ...

@@ -23,6 +23,7 @@ from ktui.client.base import (
     LogOptions,
     ObjectList,
     PatchType,
+    PortStream,
     WatchEvent,
     WatchOptions,
     WriteOptions,
@@ -150,6 +151,10 @@ class BridgeClient(Client):
         session = await _across(self._loop, self._client.exec(pod, namespace, options=options))
         return BridgeSession(session, self._loop)
 
+    async def port_forward(self, pod: str, namespace: str, port: int) -> PortStream:
+        stream = await _across(self._loop, self._client.port_forward(pod, namespace, port))
+        return BridgePortStream(stream, self._loop)
+
     async def close(self) -> None:
         await _across(self._loop, self._client.close())
 
@@ -184,6 +189,26 @@ class BridgeSession(ExecSession):
 
     async def close(self) -> None:
         await _across(self._loop, self._session.close())
+
+
+class BridgePortStream(PortStream):
+    """A connection of the engine's loop, for another loop."""
+
+    def __init__(self, stream: PortStream, loop: asyncio.AbstractEventLoop) -> None:
+        self._stream = stream
+        self._loop = loop
+
+    async def read(self) -> bytes:
+        return await _across(self._loop, self._stream.read())
+
+    async def write(self, data: bytes) -> None:
+        await _across(self._loop, self._stream.write(data))
+
+    async def end(self) -> None:
+        await _across(self._loop, self._stream.end())
+
+    async def close(self) -> None:
+        await _across(self._loop, self._stream.close())
 
 
 async def _across(loop: asyncio.AbstractEventLoop, call: Coroutine[Any, Any, T]) -> T:

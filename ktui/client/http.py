@@ -25,11 +25,14 @@ from ktui.client.base import (
     LogOptions,
     ObjectList,
     PatchType,
+    PortStream,
     WatchEvent,
     WatchOptions,
     WriteOptions,
 )
 from ktui.client.discovery import read_discovery
+from ktui.client.port_stream import PROTOCOL as _TUNNEL
+from ktui.client.port_stream import TunnelStream
 from ktui.client.streams import ChannelSession
 from ktui.kube.errors import StatusError, bad_request, status
 from ktui.kube.kinds import PODS
@@ -263,17 +266,32 @@ class HttpClient:
 
     async def exec(self, pod: str, namespace: str, *, options: ExecOptions) -> ExecSession:
         verb = "exec" if options.command else "attach"
-        url = f"{self._base_url}{rest.path_of(PODS, namespace, pod, verb)}"
+        path = rest.path_of(PODS, namespace, pod, verb)
+        return ChannelSession(await self._upgraded(path, _CHANNEL_PROTOCOLS, rest.exec_query(options)))
+
+    async def port_forward(self, pod: str, namespace: str, port: int) -> PortStream:
+        path = rest.path_of(PODS, namespace, pod, "portforward")
+        with _connection_errors():
+            socket = await self._upgraded(path, (_TUNNEL,))
+            stream = TunnelStream(socket)
+            try:
+                await stream.open(port)
+            except BaseException:
+                await socket.close()
+                raise
+        return stream
+
+    async def _upgraded(
+        self, path: str, protocols: Sequence[str], query: Sequence[tuple[str, str]] = ()
+    ) -> aiohttp.ClientWebSocketResponse:
+        url = self._base_url + path
         try:
-            socket = await self._session.ws_connect(
-                url, params=rest.exec_query(options), protocols=_CHANNEL_PROTOCOLS, max_msg_size=0
-            )
+            return await self._session.ws_connect(url, params=query, protocols=protocols, max_msg_size=0)
         except aiohttp.WSServerHandshakeError as error:
             # The refusal's body is lost in a failed upgrade; the same call as a plain request tells why.
-            async with self._session.get(url, params=rest.exec_query(options)) as response:
+            async with self._session.get(url, params=query) as response:
                 await _raise_for_status(response)
             raise StatusError(status(error.status, "", error.message)) from None
-        return ChannelSession(socket)
 
     async def _get_json(self, path: str, accept: str) -> Object:
         return _decode(await self._call("GET", path, headers={"Accept": accept}))

@@ -27,7 +27,7 @@ async def pods_of(client: Client, resource: Resource, name: str, namespace: str)
     )
     options = ListOptions(label_selector=str(Selector.of(matching)))
     found = (await client.list(PODS, namespace, options=options)).items
-    return sorted(found, key=_likely)
+    return sorted(found, key=likely)
 
 
 _PHASES = {"Unknown": 1, "Pending": 2}
@@ -35,7 +35,8 @@ _NEVER = "~"
 """After every time there is: a missing time counts as the latest."""
 
 
-def _likely(pod: Object) -> tuple[bool, int, bool, str, int, str]:
+def likely(pod: Object) -> tuple[bool, int, bool, str, int, str]:
+    """The order in which kubectl picks a pod of several."""
     spec: Object = pod.get("spec") or {}
     status: Object = pod.get("status") or {}
     conditions: list[Object] = status.get("conditions") or []

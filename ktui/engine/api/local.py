@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from typing import cast
 
 from ktui.client.base import (
     Client,
@@ -15,11 +17,14 @@ from ktui.client.base import (
     LogOptions,
     ObjectList,
     PatchType,
+    PortStream,
     WatchEvent,
     WatchOptions,
     WriteOptions,
 )
+from ktui.client.port_stream import DialledStream
 from ktui.engine.api.documents import decode, metadata_of
+from ktui.engine.api.http.port_forward import why_not
 from ktui.engine.api.request import Request, User
 from ktui.engine.api.server import ApiServer
 from ktui.engine.api.writing import Written
@@ -178,6 +183,14 @@ class LocalClient(Client):
 
     async def exec(self, pod: str, namespace: str, *, options: ExecOptions) -> ExecSession:
         return await self._server.exec(self._request, pod, namespace, options)
+
+    async def port_forward(self, pod: str, namespace: str, port: int) -> PortStream:
+        dial = await self._server.dialer(self._request, pod, namespace)
+        try:
+            reader, writer = await dial(port)
+        except OSError as error:
+            raise ConnectionError(why_not(port, f"{namespace}/{pod}", error)) from error
+        return DialledStream(cast("asyncio.StreamReader", reader), cast("asyncio.StreamWriter", writer))
 
     async def close(self) -> None:
         return
