@@ -122,6 +122,7 @@ async def test_without_binding_a_policy_does_nothing(world: World):
         ("authorizer.path('/healthz').check('get').reason() == ''", True),
         ("variables.keys.size() == 1 && variables.first == 'a'", True),
         ("has(object.data) || variables.broken == 1", True),
+        ("object.metadata.managedFields.exists(m, m.manager == 'kubectl')", True),
         ("variables.broken == 1", False),
     ],
 )

@@ -246,3 +246,24 @@ async def test_another_version_of_the_same_kind_is_shown_as_the_rule_knows_it(
         assert asked["object"]["apiVersion"] == "example.com/v2"
         assert asked["kind"]["version"] == asked["resource"]["version"] == "v2"
         assert asked["requestKind"]["version"] == asked["requestResource"]["version"] == "v1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": True},
+        {"metadata": {"labels": ["a"]}},
+        {"kind": "Pod", "metadata": True},
+        {"kind": None, "metadata": {"name": "p"}, "target": {"name": "n"}},
+        {"kind": "", "apiVersion": 7, "target": {"name": "n"}},
+        ["nothing"],
+    ],
+)
+async def test_a_body_that_is_odd_neither_slips_past_nor_breaks(world: World, body):
+    world.hooks.replies["x"] = lambda request: refused("no")
+    await world.client.create(PODS, pod("p"))
+    labels = {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}
+    await world.configure(rules=[rule("pods/binding", "*")], objectSelector=labels)
+    with pytest.raises(StatusError) as error:
+        await world.client.create(PODS, body, "default", name="p", subresource="binding")
+    assert error.value.code == 400

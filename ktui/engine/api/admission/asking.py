@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Final, cast
 
 from ktui.client.base import ExecOptions
+from ktui.engine.api import schema
 from ktui.engine.api.admission.base import Attributes
 from ktui.engine.api.admission.chain import Admission
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.request import Request
+from ktui.engine.api.validation.structure import validate_schema
+from ktui.kube.errors import bad_request
 from ktui.kube.kinds import BINDINGS
 from ktui.kube.resource import GroupVersionKind, Object
 
@@ -76,8 +79,25 @@ class Asking:
         await self._asked(attributes, GroupVersionKind("", "v1", kinds[subresource]), options)
 
     async def _asked(self, attributes: Attributes, kind: GroupVersionKind, body: object) -> object:
-        """What is no object is left to whoever reads it."""
+        """What is no object of that kind is refused by whoever reads it."""
         if not isinstance(body, dict):
             return body
-        obj: Object = {"apiVersion": kind.api_version, "kind": kind.kind, **cast("Object", body)}
-        return await self._admission.ask(replace(attributes, kind=kind), obj)
+        fields = cast("Object", body)
+        if fields.get("kind") not in (None, "", kind.kind):
+            return fields
+        obj: Object = {**fields, "apiVersion": kind.api_version, "kind": kind.kind}
+        return await self._admission.ask(replace(attributes, kind=kind), _decoded(obj, kind))
+
+
+def _decoded(obj: Object, kind: GroupVersionKind) -> Object:
+    """The body with fields of the right types, and metadata if its kind has any; raises 400 for others."""
+    definition = schema.load().by_kind.get(kind)
+    if definition is None:
+        return obj
+    report = validate_schema(definition, obj)
+    if report.causes:
+        problems = "; ".join(cause.message for cause in report.causes)
+        raise bad_request(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problems}'
+        )
+    return {"metadata": {}, **report.object}

@@ -9,6 +9,7 @@ from typing import Any
 from ktui.engine.api.admission.review import Shown
 from ktui.engine.api.cel import programs as cel
 from ktui.engine.api.cel.authorizer import authorizer_functions, authorizer_value
+from ktui.engine.api.documents import metadata_of, with_metadata
 from ktui.engine.api.request import Authorizer
 from ktui.kube.data import string
 from ktui.kube.resource import Object
@@ -24,7 +25,13 @@ class Scene:
         about = authorizer_value(
             request.resource, request.namespace, str(described.get("name") or ""), request.subresource
         )
-        variables: Object = {"object": obj, "oldObject": old, "request": described, "authorizer": about}
+        self._whole: Object | None = {"object": obj, "oldObject": old}
+        variables: Object = {
+            "object": _without_managers(obj),
+            "oldObject": _without_managers(old),
+            "request": described,
+            "authorizer": about,
+        }
         self._scope = cel.Scope(variables, authorizer_functions(authorizer, request.user))
 
     def set(self, name: str, value: Any) -> None:
@@ -33,6 +40,10 @@ class Scene:
 
     def evaluated(self, expression: str) -> Any:
         """The value of an expression; raises ExpressionError."""
+        if self._whole and "managedFields" in expression:
+            for name, value in self._whole.items():
+                self._scope.set(name, value)
+            self._whole = None
         try:
             return self._scope.evaluated(cel.compiled(expression))
         except cel.CelError as error:
@@ -44,6 +55,13 @@ class Scene:
         if not isinstance(value, bool):
             raise ExpressionError(expression, "must evaluate to bool")
         return value
+
+
+def _without_managers(obj: Object | None) -> Object | None:
+    """Half of many an object says who manages which field: it is made into CEL's values only for those who ask."""
+    if obj is None or "managedFields" not in metadata_of(obj):
+        return obj
+    return with_metadata(obj, managedFields=None)
 
 
 class ExpressionError(Exception):
