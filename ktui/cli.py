@@ -97,7 +97,9 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"ktui.commands.{cmd_name.replace('-', '_')}").command
+        command: click.Command = importlib.import_module(
+            f"ktui.commands.{cmd_name.replace('-', '_')}"
+        ).command
         leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
         for leaf in leaves:
             if not any(parameter.name == "data_dir" for parameter in leaf.params):
