@@ -5,41 +5,13 @@ from __future__ import annotations
 import base64
 
 import pytest
+from certificate_objects import CLIENT, csr, pem
 from kind_cases import kind
 from rbac_world import Cluster, refused, rule
 
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.table import table
 from ktui.kube.kinds import CERTIFICATE_SIGNING_REQUESTS as CSR
-
-CLIENT = "kubernetes.io/kube-apiserver-client"
-
-
-def pem(common_name="alice", *organizations, dns=()):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
-    builder = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    )
-    if dns:
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns])
-        builder = builder.add_extension(alternatives, critical=False)
-    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM)
-
-
-def csr(name="alice", request=None, **spec):
-    given = base64.b64encode(request or pem()).decode()
-    return {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": name},
-        "spec": {"request": given, "signerName": CLIENT, "usages": ["client auth"], **spec},
-    }
 
 
 def decided(obj, kind="Approved", **fields):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from certificate_objects import csr
 
 from ktui.client.base import DeleteOptions, PatchType, WriteOptions
 from ktui.engine.api.local import LocalClient
@@ -58,6 +59,7 @@ BODIES: dict[str, Object] = {
     "networkpolicies.networking.k8s.io": {
         "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 80}], "from": [{"podSelector": {}}]}]}
     },
+    "certificatesigningrequests.certificates.k8s.io": {"spec": csr()["spec"]},
     "controllerrevisions.apps": {"revision": 1, "data": {"a": [1]}},
     "deployments.apps": {"spec": WORKLOAD},
     "replicasets.apps": {"spec": WORKLOAD},
