@@ -43,7 +43,7 @@ class Asking:
 
     async def token(self, attributes: Attributes, body: Object) -> Object:
         """A `TokenRequest` as it is admitted."""
-        return await self._admission.ask(replace(attributes, kind=_TOKEN_REQUEST), body)
+        return await self._admission.ask(replace(attributes, kind=_TOKEN_REQUEST), {"metadata": {}, **body})
 
     async def stream(self, request: Request, pod: Object, options: ExecOptions) -> None:
         """Whether one may run a command in a pod, or attach to it."""
