@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ktui.client.base import Client, ListOptions
 from ktui.describe.fields import metadata_of
+from ktui.describe.why_service import lacks_endpoints, why_no_endpoints
 from ktui.kube.data import items, section, string
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
@@ -44,6 +45,8 @@ class Related:
     """By name: a service, or why it could not be read."""
     slices: Mapping[str, Sequence[Object]] | None = None
     """The EndpointSlices of services, by their names."""
+    causes: Sequence[str] = ()
+    """Why a service has no endpoints; nothing for one that has."""
 
 
 async def with_events(client: Client, resource: Resource, obj: Object) -> Related:
@@ -102,7 +105,21 @@ async def of_service(client: Client, resource: Resource, obj: Object) -> Related
     metadata = metadata_of(obj)
     name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
     related = await with_events(client, resource, obj)
-    return replace(related, slices={name: await _slices(client, name, namespace)})
+    slices = await _slices(client, name, namespace)
+    return replace(related, slices={name: slices}, causes=await causes_of(client, obj, slices))
+
+
+async def causes_of(client: Client, service: Object, slices: Sequence[Object]) -> Sequence[str]:
+    """Why a service has no endpoints, read from its namespace; nothing, and nothing read, for one that has."""
+    if not lacks_endpoints(service, slices):
+        return ()
+    namespace = str(metadata_of(service).get("namespace") or "")
+    pods = await _listed(client, PODS, namespace, ListOptions())
+    if pods is None:
+        return ()
+    of_pods = ListOptions(field_selector="involvedObject.kind=Pod")
+    events = await _listed(client, EVENTS, namespace, of_pods) or ()
+    return why_no_endpoints(service, pods, slices, events)
 
 
 async def of_ingress(client: Client, resource: Resource, obj: Object) -> Related:

@@ -45,6 +45,10 @@ def describe_service(out: Text, obj: Object, related: Related) -> None:
             out.field(label, spec[field])
     if ranges := strings(spec, "loadBalancerSourceRanges"):
         out.field("LoadBalancer Source Ranges", ",".join(ranges))
+    if related.causes:
+        out.line("Why it has no endpoints:")
+        for cause in related.causes:
+            out.line(f"- {cause}", level=1)
     write_events(out, related.events)
 
 
