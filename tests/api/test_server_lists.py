@@ -177,6 +177,6 @@ async def test_tables_have_the_declared_columns_and_metadata(server: ApiServer, 
 async def test_discovery_lists_verbs_and_subresources(client: LocalClient):
     found = {resource.key: resource for resource in await client.resources()}
     assert "watch" in found["configmaps"].verbs and found["bindings"].verbs == ("create",)
-    assert found["manifestfiles.ktui.dev"].verbs == ("get", "list", "watch")
+    assert found["manifestfiles.ktui.dev"].verbs == ("get", "list", "watch", "delete")
     assert found["deployments.apps"].subresources == ("scale", "status")
     assert {"log", "exec", "eviction", "binding", "status"} <= set(found["pods"].subresources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class World:
         self.clock = FakeClock()
         self.upstream = Upstream(self.clock, Server(("127.0.0.1", 53)), resolv_conf)
         self.server = DnsServer(self.zone, self.upstream)
+        self.view.on_change(self.server.forget)
         self._running = asyncio.create_task(informers.run())
 
     async def start(self) -> None:
@@ -100,15 +102,22 @@ class World:
         self.upstream.configure(
             [f"127.0.0.1:{self.outside.port}"], {"corp.test": [f"127.0.0.1:{self.outside.port}"]}
         )
-        await self.server.start("127.0.0.1", 0)
+        await self._listen()
         self.view.take_changes()
+
+    async def _listen(self) -> None:
+        """On a port that is free for UDP and TCP: what the one finds may be taken for the other."""
+        for _ in range(10):
+            with suppress(OSError):
+                await self.server.start("127.0.0.1", 0)
+                return
+        raise AssertionError("no port is free")
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
             while not condition():
                 await self.view.wake.wait()
                 self.view.take_changes()
-                self.server.forget()
 
     async def ask(
         self, name: str, kind: str = "A", *, tcp: bool = False, **query: Any
