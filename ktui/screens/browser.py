@@ -35,8 +35,8 @@ from ktui.screens.command_line import (
 from ktui.screens.crumbs import crumbs_of, namespace_keys
 from ktui.screens.feed import Feed
 from ktui.screens.live_table import Link
+from ktui.screens.more_columns import with_more_columns
 from ktui.screens.session import Session
-from ktui.screens.usage import with_usage
 from ktui.screens.view import Trail, View
 from ktui.widgets.cut_cells import CutCells
 from ktui.widgets.prompt import Prompt
@@ -186,7 +186,7 @@ class BrowserScreen(Screen[None]):
         client = self.session.client
         source = view.rows_of(client)
         if view.source is None:
-            source = with_usage(source, client, self.session.catalog, view.resource, view.namespace)
+            source = with_more_columns(source, client, self.session.catalog, view.resource, view.namespace)
         await feed.take(source)
 
     def _grow_impatient(self, feed: Feed) -> None:

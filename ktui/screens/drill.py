@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ktui.kube.kinds import NAMESPACES, PODS
+from ktui.kube.kinds import INGRESSES, NAMESPACES, PODS, SERVICES
 from ktui.kube.resource import Object
 from ktui.kube.selector import Selector
+from ktui.screens.backends import BACKENDS, BackendSource
 from ktui.screens.containers import CONTAINERS, ContainerSource
 from ktui.screens.items import Item
 from ktui.screens.session import Session
@@ -34,6 +35,12 @@ async def drill_down(session: Session, item: Item) -> View | None:
         return View(resource=PODS, namespace=item.name)
     if key == "nodes":
         return View(resource=PODS, field_selector=f"spec.nodeName={item.name}", about=item.path)
+    if key == INGRESSES.key:
+        source = partial(BackendSource, namespace=item.namespace, name=item.name)
+        return View(resource=BACKENDS, namespace=item.namespace, about=item.path, source=source)
+    if key == BACKENDS.key:
+        fields = f"metadata.name={item.name}"
+        return View(resource=SERVICES, namespace=item.namespace, field_selector=fields, about=item.path)
     if key == "cronjobs.batch":
         jobs = session.catalog.find("jobs")
         return jobs and View(resource=jobs, namespace=item.namespace, owner_uid=item.uid, about=item.path)

@@ -19,12 +19,12 @@ _BAD = re.compile(
     r"UnexpectedAdmissionError|Shutdown|NodeLost|NodeAffinity|Conflict|SchedulingGated|Drifted)"
 )
 _WAITING = re.compile(
-    r"^(Pending|ContainerCreating|PodInitializing|Init:\d|Terminating|Suspended|Progressing|Released)|"
+    r"^(Pending|Waiting|ContainerCreating|PodInitializing|Init:\d|Terminating|Suspended|Progressing|Released)|"
     r"SchedulingDisabled"
 )
 _STATUS_COLUMNS = {"Status", "State", "Phase", "Reason", "Sync"}
 _COUNTS_AGAINST = {"Ready", "Available", "Up-to-date", "Current"}
-_TELLING = {"Status", "State", "Phase", "Ready", "Available", "Sync", "Type"}
+_TELLING = {"Status", "State", "Phase", "Ready", "Available", "Sync", "Type", "Endpoints"}
 """Columns whose warning makes a row one in trouble."""
 
 
@@ -67,11 +67,21 @@ def _tone(name: str, text: str, texts: dict[str, str], *, done: bool, is_event: 
         return status_tone(text)
     if name in _COUNTS_AGAINST:
         return _count_tone(text, texts, done=done)
+    if name == "Endpoints":
+        return _endpoints_tone(text)
     if name == "Restarts":
         return "warn" if text[:1] not in ("0", "", "<") else ""
     if name == "Namespace" or text in ("<none>", "<unset>"):
         return "dim"
     return ""
+
+
+def _endpoints_tone(text: str) -> Tone:
+    """Of `2/3`; the addresses in the column of that name of Endpoints have none."""
+    ready, slash, total = text.partition("/")
+    if not (slash and ready.isdigit() and total.isdigit()):
+        return "dim" if text == "<none>" else ""
+    return "bad" if ready == "0" else "warn" if int(ready) < int(total) else ""
 
 
 def _count_tone(text: str, texts: dict[str, str], *, done: bool) -> Tone:

@@ -18,7 +18,8 @@ from ktui.kube.quantity import QuantityError, bytes_of, cpu_millis
 from ktui.kube.resource import Object, ObjectKey, Resource
 from ktui.screens.catalog import Catalog
 from ktui.screens.items import USAGE
-from ktui.screens.live_table import Link, Sink, Source
+from ktui.screens.joined import JoinedCells, key_of
+from ktui.screens.live_table import Sink, Source
 
 _COLUMNS: Sequence[Object] = (
     {"name": "CPU", "type": "number", "format": USAGE, "description": "Thousandths of a core in use."},
@@ -68,9 +69,10 @@ class UsageSource:
         self._metrics = metrics
         self._namespace = namespace
         self._clock = clock or RealClock()
+        self._usage: Mapping[ObjectKey, Usage] = {}
 
     async def run(self, sink: Sink) -> None:
-        joined = _Joined(sink)
+        joined = JoinedCells(sink, _COLUMNS, lambda row: self._usage.get(key_of(row), _UNKNOWN))
         asking = asyncio.create_task(self._ask(joined), name="usage of rows")
         try:
             await self._source.run(joined)
@@ -78,74 +80,13 @@ class UsageSource:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
 
-    async def _ask(self, joined: _Joined) -> None:
+    async def _ask(self, joined: JoinedCells) -> None:
         while True:
             try:
                 listing = await self._client.list(self._metrics, self._namespace)
             except (StatusError, OSError):
-                joined.take({})
+                self._usage = {}
             else:
-                joined.take(usages(listing.items))
+                self._usage = usages(listing.items)
+            joined.again()
             await self._clock.sleep(_EVERY_SECONDS)
-
-
-class _Joined:
-    """A `Sink` that puts the usage known last before the age of each row."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._rows: dict[str, Object] = {}
-        self._usage: Mapping[ObjectKey, Usage] = {}
-        self._at = 0
-
-    def take(self, usage: Mapping[ObjectKey, Usage]) -> None:
-        """Usage was measured anew."""
-        before, self._usage = self._usage, usage
-        changed = {
-            uid: self._with(row)
-            for uid, row in self._rows.items()
-            if before.get(key := _key(row), _UNKNOWN) != usage.get(key, _UNKNOWN)
-        }
-        if changed:
-            self._sink.on_changes(changed)
-
-    def on_columns(self, definitions: Sequence[Object]) -> None:
-        names = [definition.get("name") for definition in definitions]
-        self._at = names.index("Age") if "Age" in names else len(names)
-        self._sink.on_columns([*definitions[: self._at], *_COLUMNS, *definitions[self._at :]])
-
-    def on_rows(self, rows: Sequence[Object], *, append: bool, more: bool) -> None:
-        if not append:
-            self._rows.clear()
-        self._rows.update((_uid(row), row) for row in rows)
-        self._sink.on_rows([self._with(row) for row in rows], append=append, more=more)
-
-    def on_changes(self, changes: Mapping[str, Object | None]) -> None:
-        for uid, row in changes.items():
-            if row is None:
-                self._rows.pop(uid, None)
-            else:
-                self._rows[uid] = row
-        self._sink.on_changes({uid: row and self._with(row) for uid, row in changes.items()})
-
-    def on_link(self, link: Link, message: str) -> None:
-        self._sink.on_link(link, message)
-
-    def _with(self, row: Object) -> Object:
-        cells: Sequence[object] = row.get("cells") or ()
-        usage = self._usage.get(_key(row), _UNKNOWN)
-        return {**row, "cells": [*cells[: self._at], *usage, *cells[self._at :]]}
-
-
-def _metadata(row: Object) -> Object:
-    return (row.get("object") or {}).get("metadata") or {}
-
-
-def _key(row: Object) -> ObjectKey:
-    metadata = _metadata(row)
-    return ObjectKey(metadata.get("namespace") or "", metadata.get("name") or "")
-
-
-def _uid(row: Object) -> str:
-    metadata = _metadata(row)
-    return metadata.get("uid") or f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
