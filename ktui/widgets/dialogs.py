@@ -16,7 +16,7 @@ from ktui.widgets.tick import Tick
 
 T = TypeVar("T")
 
-_FRAME = """
+FRAME = """
     align: center middle;
     & > .dialog {
         width: 68; max-width: 95%; height: auto; max-height: 90%; padding: 1 2;
@@ -55,7 +55,7 @@ class _Ticking(ModalScreen[T]):
 class Confirm(_Ticking[bool]):
     """Asks before something is done. `body` tells what it will touch; cancelling is the default."""
 
-    DEFAULT_CSS = f"Confirm {{ {_FRAME} }}"
+    DEFAULT_CSS = f"Confirm {{ {FRAME} }}"
     option_key = "p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -111,7 +111,7 @@ class Confirm(_Ticking[bool]):
 class AskText(_Ticking[str | None]):
     """Asks for a line of text; `check` returns what is wrong with it, or "". None when cancelled."""
 
-    DEFAULT_CSS = f"AskText {{ {_FRAME} }} AskText Input {{ margin-top: 1; }}"
+    DEFAULT_CSS = f"AskText {{ {FRAME} }} AskText Input {{ margin-top: 1; }}"
     option_key = "tab, space"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
@@ -167,7 +167,7 @@ class AskText(_Ticking[str | None]):
 class Choose(ModalScreen[T | None], Generic[T]):
     """Asks for one of several values, by arrow keys, digit or mouse. None when cancelled."""
 
-    DEFAULT_CSS = f"Choose {{ {_FRAME} }}"
+    DEFAULT_CSS = f"Choose {{ {FRAME} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "cancel", "Cancel"),
         *(Binding(str(n), f"pick({n - 1})", show=False) for n in range(1, 10)),
