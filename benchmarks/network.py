@@ -156,7 +156,7 @@ def ingress(
 
 async def serve_ingress(backend: str) -> None:
     from ktui.engine.network.ingress.balancer import Target
-    from ktui.engine.network.ingress.part import bound
+    from ktui.engine.network.ingress.ports import bound
     from ktui.engine.network.ingress.proxy import IngressProxy
     from ktui.engine.network.ingress.routes import Router
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
+from ingress_site import SECONDS, Site
 from pod_network import PodNetwork
 
 
@@ -14,3 +16,19 @@ async def network() -> AsyncIterator[PodNetwork]:
         yield made
     finally:
         await made.stop()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=SECONDS), auto_decompress=False
+    ) as session:
+        yield session

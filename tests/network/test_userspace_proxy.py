@@ -16,7 +16,7 @@ from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
 from ktui.engine.network.ingress.balancer import Balancer
-from ktui.engine.network.ingress.part import bound
+from ktui.engine.network.ingress.ports import bound
 from ktui.engine.network.ingress.proxy import IngressProxy
 from ktui.engine.network.ingress.routes import Router
 from ktui.engine.network.services import ServiceView

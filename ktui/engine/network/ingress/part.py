@@ -7,15 +7,15 @@ event that says so.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
+from pathlib import Path
 from typing import Any
 
 from ktui.client.base import Client, PatchType
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Delta, Informer, Informers
 from ktui.engine.network.ingress.balancer import Balancer
+from ktui.engine.network.ingress.ports import USUAL, bound_pair
 from ktui.engine.network.ingress.proxy import IngressProxy
 from ktui.engine.network.ingress.routes import Router, is_ours
 from ktui.engine.network.services import ServiceView
@@ -28,18 +28,18 @@ from ktui.kube.resource import Object, ObjectKey
 
 log = logging.getLogger(__name__)
 
-_PORTS = ((80, 443), (8080, 8443), (0, 0))
 _RETRY_SECONDS = 5.0
 
 
 class IngressPart:
     """Serves until cancelled."""
 
-    def __init__(self, client: Client, settings: NetworkSettings, clock: Clock) -> None:
+    def __init__(self, client: Client, settings: NetworkSettings, folder: Path, clock: Clock) -> None:
         self.serving = asyncio.Event()
         """Set once requests are routed."""
         self._client = client
         self._settings = settings
+        self._folder = folder
         self._clock = clock
         self._informers = Informers(client, clock)
         self._view = ServiceView(self._informers)
@@ -68,7 +68,7 @@ class IngressPart:
                 await informer.wait_synced()
             await self._view.wait_synced()
             self._route()
-            await self._proxy.listen(*bound_pair())
+            await self._proxy.listen(*bound_pair(self._folder))
             log.info("ingress answers on ports %d and %d", *self._proxy.ports)
             group.create_task(self._proxy.run(), name="timeouts")
             try:
@@ -130,30 +130,6 @@ class IngressPart:
     def _say(self, ingress: Object) -> None:
         plain, secure = self._proxy.ports
         message = f"Served on port {plain} (HTTP) and {secure} (HTTPS) of {self._settings.host_address}"
-        if (plain, secure) != _PORTS[0]:
+        if (plain, secure) != USUAL:
             message += "; ports 80 and 443 are taken or not allowed"
         self._recorder.event(ingress, "Normal", "Serving", message)
-
-
-def bound_pair() -> tuple[socket.socket, socket.socket]:
-    """Sockets for HTTP and HTTPS: the usual ports where they are free and allowed, else others."""
-    plain, secure = (bound([pair[index] for pair in _PORTS]) for index in (0, 1))
-    return plain, secure
-
-
-def bound(ports: list[int]) -> socket.socket:
-    """A socket on the first of these ports that is free and allowed. Raises OSError."""
-    for port in ports:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # With the one whose place this process takes.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sock.bind(("0.0.0.0", port))
-        except OSError as error:
-            sock.close()
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES) or not port:
-                raise
-            continue
-        return sock
-    raise AssertionError("port 0 is bound or raises")

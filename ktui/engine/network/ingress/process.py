@@ -21,7 +21,7 @@ from ktui.engine.network.launch import READY, Launch, read_launch
 from ktui.kube.clock import RealClock
 
 
-async def _serve(launch: Launch) -> None:
+async def _serve(folder: Path, launch: Launch) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -29,7 +29,7 @@ async def _serve(launch: Launch) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     client = HttpClient.over_unix_socket(Path(launch.socket))
-    part = IngressPart(client, launch.settings, RealClock())
+    part = IngressPart(client, launch.settings, folder, RealClock())
     serving = asyncio.create_task(part.run(), name="ingress")
     said = asyncio.create_task(_say(part), name="ready")
     waits: list[asyncio.Task[Any]] = [
@@ -60,7 +60,7 @@ def main() -> None:
     if launch is None:
         sys.exit(f"{folder}: no settings")
     log_to(folder, debug=launch.debug)
-    uvloop.run(_serve(launch))
+    uvloop.run(_serve(folder, launch))
 
 
 if __name__ == "__main__":
