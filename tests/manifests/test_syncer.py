@@ -345,12 +345,20 @@ async def test_a_paused_file_is_left_alone_until_it_goes_on(synced: SyncedFolder
     await synced.until(back, CONFIG_MAPS)
 
 
-async def test_a_file_can_be_applied_anew(synced: SyncedFolder) -> None:
+async def test_a_refused_file_can_be_applied_anew(synced: SyncedFolder) -> None:
+    mine: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"key": "mine"}}
+    await synced.client.create(CONFIG_MAPS, {**mine, "immutable": True}, "default")
     synced.write("a.yaml", config("a"))
+    status = await synced.until_state("a.yaml", "Invalid")
+    assert "immutable" in status["message"]
+    await synced.client.delete(CONFIG_MAPS, "a", "default")
+    await synced.settle()
+    assert await synced.get(CONFIG_MAPS, "a") is None, "what was refused is not tried again by itself"
+    await synced.annotate(record_name(str(synced.root), "a.yaml"), REAPPLY_ANNOTATION, "now")
     await synced.until_state("a.yaml", "Synced")
-    name = record_name(str(synced.root), "a.yaml")
-    await synced.annotate(name, REAPPLY_ANNOTATION, "now")
-    await synced.until_state("a.yaml", "Synced")
+    applied = await synced.get(CONFIG_MAPS, "a")
+    assert applied is not None
+    assert applied["data"] == {"key": "1"}
 
 
 async def test_records_of_another_folder_are_orphaned_not_pruned(
