@@ -346,7 +346,12 @@ async def test_a_paused_file_is_left_alone_until_it_goes_on(synced: SyncedFolder
 
 
 async def test_a_refused_file_can_be_applied_anew(synced: SyncedFolder) -> None:
-    mine: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"key": "mine"}}
+    mine: Object = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "a"},
+        "data": {"key": "mine"},
+    }
     await synced.client.create(CONFIG_MAPS, {**mine, "immutable": True}, "default")
     synced.write("a.yaml", config("a"))
     status = await synced.until_state("a.yaml", "Invalid")
