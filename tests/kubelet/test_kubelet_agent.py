@@ -110,7 +110,10 @@ async def test_exec_attach_dial_and_metrics(world):  # noqa: F811
     await (await agent.attach(stored, ExecOptions())).close()
     _, writer = await agent.dial(stored, 80)
     writer.close()
-    await agent.stats()
+    await world.clock.advance(20)
+    (metrics,) = await agent.stats()
+    assert int(metrics["containers"][0]["usage"]["cpu"].removesuffix("n")) > 0, "the average since it started"
+    assert 20 <= float(metrics["window"].removesuffix("s")) < 30
     await world.clock.advance(10)
     (metrics,) = await agent.stats()
     assert metrics["metadata"]["name"] == "web"

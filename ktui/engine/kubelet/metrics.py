@@ -1,4 +1,8 @@
-"""Pod metrics from the runtime's counters: CPU as a rate between two readings, memory as the working set."""
+"""Pod metrics from the runtime's counters: CPU as a rate between two readings, memory as the working set.
+
+Nobody reads while nobody asks. A container's first reading gives its average since it started, as metrics-server
+does with a container that it has seen once only; "0" would be wrong.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ class UsageMeter:
             window = 0.0
             containers: list[Object] = []
             for reading in sorted(readings, key=lambda r: r.name):
-                nanocores, seconds = self._rate(reading)
+                nanocores, seconds = self._rate(reading, pods.running_since(pod, reading.name))
                 window = max(window, seconds)
                 memory = f"{reading.memory_working_set // 1024}Ki"
                 containers.append({"name": reading.name, "usage": {"cpu": f"{nanocores}n", "memory": memory}})
@@ -59,20 +63,24 @@ class UsageMeter:
         self._keep(stats)
         return found
 
-    def rates(self, stats: Sequence[ContainerStats]) -> dict[str, int]:
+    def rates(self, stats: Sequence[ContainerStats], running: Iterable[Pod]) -> dict[str, int]:
         """CPU in nanocores by container id."""
-        found = {reading.container_id: self._rate(reading)[0] for reading in stats}
+        by_uid = {pods.uid(pod): pod for pod in running}
+        found: dict[str, int] = {}
+        for reading in stats:
+            pod = by_uid.get(reading.pod_uid)
+            since = pods.running_since(pod, reading.name) if pod else None
+            found[reading.container_id] = self._rate(reading, since)[0]
         self._keep(stats)
         return found
 
-    def _rate(self, reading: ContainerStats) -> tuple[int, float]:
+    def _rate(self, reading: ContainerStats, started: datetime | None) -> tuple[int, float]:
         before = self._readings.get(reading.container_id)
-        if before is None:
-            return 0, 0.0
-        seconds = (reading.timestamp - before.timestamp).total_seconds()
+        since = before.timestamp if before is not None else started
+        seconds = (reading.timestamp - since).total_seconds() if since is not None else 0.0
         if seconds <= 0:
             return 0, 0.0
-        used = max(0, reading.cpu_nanoseconds - before.cpu_nanoseconds)
+        used = max(0, reading.cpu_nanoseconds - (before.cpu_nanoseconds if before is not None else 0))
         return int(used / seconds), seconds
 
     def _keep(self, stats: Sequence[ContainerStats]) -> None:

@@ -8,6 +8,7 @@ Every other module of the room goes through these, so that defaults the API serv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from lightkube.models.core_v1 import Container, EphemeralContainer, Pod, PodSpec, PodStatus
@@ -117,6 +118,16 @@ def find_container(pod: Pod, name: str) -> Container | None:
 def is_sidecar(container: Container) -> bool:
     """An init container that keeps running beside the others."""
     return container.restartPolicy == "Always"
+
+
+def running_since(pod: Pod, name: str) -> datetime | None:
+    """When the container that runs now was started, as the pod's status tells."""
+    told = status(pod)
+    for group in (told.containerStatuses, told.initContainerStatuses, told.ephemeralContainerStatuses):
+        for container in group or ():
+            if container.name == name and container.state and container.state.running:
+                return container.state.running.startedAt
+    return None
 
 
 def field_path(pod: Pod, name: str) -> str:

@@ -69,7 +69,8 @@ def pod_readings(
     stats: Sequence[ContainerStats], running: Iterable[Pod], meter: UsageMeter
 ) -> list[PodReading]:
     """The pods of `running` that have containers with counters, by name."""
-    rates = meter.rates(stats)
+    running = list(running)
+    rates = meter.rates(stats, running)
     by_pod: dict[str, list[ContainerStats]] = {}
     for reading in stats:
         by_pod.setdefault(reading.pod_uid, []).append(reading)
@@ -80,7 +81,7 @@ def pod_readings(
                 ContainerReading(
                     stats=reading,
                     nanocores=rates[reading.container_id],
-                    started=_started(pod, reading.name),
+                    started=pods.running_since(pod, reading.name),
                 )
                 for reading in sorted(by_pod[pods.uid(pod)], key=lambda r: r.name)
             ],
@@ -89,15 +90,6 @@ def pod_readings(
         if pods.uid(pod) in by_pod
     ]
     return sorted(found, key=lambda reading: reading.key)
-
-
-def _started(pod: Pod, name: str) -> datetime | None:
-    status = pods.status(pod)
-    for group in (status.containerStatuses, status.initContainerStatuses, status.ephemeralContainerStatuses):
-        for container in group or ():
-            if container.name == name and container.state and container.state.running:
-                return container.state.running.startedAt
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
