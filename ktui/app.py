@@ -114,6 +114,7 @@ class KtuiApp(App[QuitChoice]):
         self.call_after_refresh(self.start_connection)
 
     async def on_unmount(self) -> None:
+        await self.session.forwards.close()
         if self.session.connection is not None:
             with suppress(StatusError):
                 await self.session.connection.client.close()

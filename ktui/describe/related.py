@@ -105,7 +105,7 @@ async def of_service(client: Client, resource: Resource, obj: Object) -> Related
     metadata = metadata_of(obj)
     name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
     related = await with_events(client, resource, obj)
-    slices = await _slices(client, name, namespace)
+    slices = await slices_of(client, name, namespace)
     return replace(related, slices={name: slices}, causes=await causes_of(client, obj, slices))
 
 
@@ -130,7 +130,7 @@ async def of_ingress(client: Client, resource: Resource, obj: Object) -> Related
     for name in _backends(obj):
         try:
             services[name] = await client.get(SERVICES, name, namespace)
-            slices[name] = await _slices(client, name, namespace)
+            slices[name] = await slices_of(client, name, namespace)
         except StatusError as error:
             services[name] = error.message
     return replace(await with_events(client, resource, obj), services=services, slices=slices)
@@ -144,7 +144,8 @@ def _backends(ingress: Object) -> set[str]:
     return {string(section(backend, "service"), "name") for backend in backends} - {""}
 
 
-async def _slices(client: Client, service: str, namespace: str) -> Sequence[Object]:
+async def slices_of(client: Client, service: str, namespace: str) -> Sequence[Object]:
+    """The EndpointSlices of a service."""
     options = ListOptions(label_selector=f"{SERVICE_NAME_LABEL}={service}")
     return await _listed(client, ENDPOINT_SLICES, namespace, options) or ()
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ktui.screens.catalog import Catalog
+from ktui.screens.forwards import Forwards
+from ktui.screens.web_browser import Opener, open_in_browser
 
 if TYPE_CHECKING:
     from ktui.client.base import Client
@@ -49,6 +51,10 @@ class Session:
     """Tries again to reach the cluster when that failed."""
     ask_quit: Callable[[], object] = field(default=lambda: None)
     """Asks what to do with the cluster, and ends the app."""
+
+    forwards: Forwards = field(default_factory=Forwards)
+    """The local ports that lead into the cluster."""
+    open_url: Opener = open_in_browser
 
     @property
     def client(self) -> Client:
