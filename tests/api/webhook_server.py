@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 Reply = Callable[[dict[str, Any]], dict[str, Any] | web.Response]
-"""From an AdmissionRequest to an AdmissionResponse (without its uid), or to something else entirely."""
+"""From a review's request to its response (without its uid), or to something else entirely."""
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +53,7 @@ class WebhookServer:
     def __init__(self) -> None:
         self.replies: dict[str, Reply] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        """Path and AdmissionRequest of every call."""
+        """Path and request of every call."""
         self.bundle = base64.b64encode(certificate()[0]).decode()
         self.port = 0
         app = web.Application()
@@ -89,7 +89,7 @@ class WebhookServer:
             await asyncio.sleep(60)
         body = {
             "apiVersion": review["apiVersion"],
-            "kind": "AdmissionReview",
+            "kind": review["kind"],
             "response": {"uid": review["request"]["uid"], **reply},
         }
         return web.json_response(body)

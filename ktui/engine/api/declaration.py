@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ktui.client.base import DeleteOptions
 from ktui.engine.api.patching.shape import Shape, shape_of
@@ -45,6 +45,18 @@ class Scale:
     label_selector: str = ".spec.selector"
 
 
+class Conversion(Protocol):
+    """Changes objects between the version they are stored in and the one they are served in."""
+
+    async def shown(self, data: Sequence[bytes]) -> Sequence[bytes]:
+        """Stored objects in the served version."""
+        ...
+
+    async def stored(self, obj: Object) -> Object:
+        """A served object in the stored version."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Custom:
     """What a CustomResourceDefinition says of a version of its kind, in place of Kubernetes' OpenAPI."""
@@ -58,6 +70,8 @@ class Custom:
     stored_version: str
     from_storage: Callable[[bytes], bytes] | None
     """A stored object as this version has it; None: it is stored so."""
+    conversion: Conversion | None = None
+    """Of definitions whose versions a webhook converts, before `from_storage`; None: the apiVersion says it all."""
     validate_update: Callable[[Object, Object], list[Cause]]
     """(new, old): all rules on an update, also of status; what was wrong before and is unchanged may stay."""
     warning: str = ""
@@ -135,14 +149,23 @@ class Declaration:
         """How objects of this kind merge."""
         return self.custom.shape if self.custom else shape_of(self.schema)
 
-    def shown(self, data: bytes) -> bytes:
+    async def shown(self, data: bytes) -> bytes:
         """A stored object as this version of its kind has it."""
-        if self.custom is None or self.custom.from_storage is None:
-            return data
-        return self.custom.from_storage(data)
+        return data if self.custom is None else (await self.all_shown([data]))[0]
 
-    def stored(self, obj: Object) -> Object:
+    async def all_shown(self, data: Sequence[bytes]) -> Sequence[bytes]:
+        """Stored objects as this version of their kind has them."""
+        custom = self.custom
+        if custom is None or custom.from_storage is None:
+            return data
+        if custom.conversion is not None:
+            data = await custom.conversion.shown(data)
+        return [custom.from_storage(each) for each in data]
+
+    async def stored(self, obj: Object) -> Object:
         """An object of this version as it is stored."""
         if self.custom is None or self.custom.stored_version == self.resource.version:
             return obj
+        if self.custom.conversion is not None:
+            return await self.custom.conversion.stored(obj)
         return {**obj, "apiVersion": f"{self.resource.group}/{self.custom.stored_version}"}

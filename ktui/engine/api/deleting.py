@@ -76,7 +76,7 @@ class Deleter:
             audit=request.audit,
         )
         for _ in range(_ATTEMPTS):
-            entry = self._reader.get(declaration, namespace, name)
+            entry = await self._reader.get(declaration, namespace, name)
             old = decode(entry.data)
             _check_preconditions(declaration, old, options)
             if not is_admitted:
@@ -148,14 +148,15 @@ class Deleter:
         if marked is not None:
             if options.dry_run:
                 return encode(marked)
-            kept = declaration.stored(marked)
-            return declaration.shown((await self._store.write(entry.key, kept, expected=entry.revision)).data)
+            kept = await declaration.stored(marked)
+            written = await self._store.write(entry.key, kept, expected=entry.revision)
+            return await declaration.shown(written.data)
         last = entry
         if not options.dry_run:
             deletion = self._store.delete(entry.key, expected=entry.revision)
             last = await self._stocks.release(entry.key, deletion)
         if declaration.returns_deleted:
-            return declaration.shown(last.data)
+            return await declaration.shown(last.data)
         resource = declaration.resource
         return encode(
             success(
@@ -188,7 +189,7 @@ class Deleter:
             for result in results:
                 if isinstance(result, BaseException) and not _is_not_found(result):
                     raise result
-        return [declaration.shown(entry.data) for entry in entries]
+        return [entry.data for entry in entries]
 
 
 def _is_not_found(error: BaseException) -> bool:

@@ -34,13 +34,14 @@ class Reader:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def get(self, declaration: Declaration, namespace: str, name: str) -> Entry:
+    async def get(self, declaration: Declaration, namespace: str, name: str) -> Entry:
         """The newest state of an object; 404 if there is none."""
         resource = declaration.resource
         entry = self._store.get(Key(resource.key, namespace, name))
         if entry is None:
             raise not_found(resource, name)
-        return shown(declaration, entry)
+        [found] = await _shown(declaration, [entry])
+        return found
 
     async def list(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
         """The selected objects in key order."""
@@ -61,7 +62,9 @@ class Reader:
         limit = options.limit or None
         after = position.after if position else None
         if selection.name is not None and (namespace or not declaration.resource.namespaced):
-            return self._single(declaration, Key(resource, namespace, selection.name), selection, revision)
+            return await self._single(
+                declaration, Key(resource, namespace, selection.name), selection, revision
+            )
         found: list[Entry] = []
         page = self._page(resource, namespace, _want(selection, limit), after, revision, position)
         at = page.revision
@@ -69,7 +72,7 @@ class Reader:
             for start in range(0, len(page.entries), _SLICE):
                 part = page.entries[start : start + _SLICE]
                 if declaration.custom is not None:
-                    part = [shown(declaration, entry) for entry in part]
+                    part = await _shown(declaration, part)
                 found += (
                     part if selection.everything else [e for e in part if selection.matches(e.key, e.data)]
                 )
@@ -84,7 +87,7 @@ class Reader:
         remaining = len(found) - len(cut) + page.remaining if selection.everything else None
         return cut, at, continue_token(cut[-1].key, at), remaining
 
-    def _single(
+    async def _single(
         self, declaration: Declaration, key: Key, selection: Selection, revision: int | None
     ) -> tuple[Sequence[Entry], int, str, None]:
         at = self._store.revision if revision is None else revision
@@ -92,9 +95,8 @@ class Reader:
             entry = self._store.get(key, revision=revision)
         except CompactedError as error:
             raise expired("The resourceVersion for the provided list is too old.") from error
-        entry = shown(declaration, entry) if entry is not None else None
-        found = [entry] if entry is not None and selection.matches(entry.key, entry.data) else []
-        return found, at, "", None
+        found = await _shown(declaration, [] if entry is None else [entry])
+        return [entry for entry in found if selection.matches(entry.key, entry.data)], at, "", None
 
     def _revision(self, options: ListOptions) -> int | None:
         """The revision a fresh list is read at; None for the newest."""
@@ -128,10 +130,15 @@ class Reader:
             raise too_large(error.revision, error.current) from error
 
 
-def shown(declaration: Declaration, entry: Entry) -> Entry:
-    """A stored entry as the declared version has it."""
-    data = declaration.shown(entry.data)
-    return entry if data is entry.data else Entry(entry.key, entry.revision, data)
+async def _shown(declaration: Declaration, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Stored entries as the declared version has them."""
+    if declaration.custom is None or not entries:
+        return entries
+    data = await declaration.all_shown([entry.data for entry in entries])
+    return [
+        entry if each is entry.data else Entry(entry.key, entry.revision, each)
+        for entry, each in zip(entries, data, strict=True)
+    ]
 
 
 def _want(selection: Selection, limit: int | None) -> int | None:

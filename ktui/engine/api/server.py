@@ -136,7 +136,7 @@ class ApiServer:
         self._streams = PodStreams()
         self.proxies = Proxies(self._opened, self._reader, self._streams, self._declaration)
         self.webhooks.services = ClusterServices(self.proxies.dial_service)
-        self._custom = CustomResources(store, registry, self.clock, self._delete_all)
+        self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
         self._metrics = metrics.Metrics(self._streams.agents, self.clock)
@@ -202,9 +202,8 @@ class ApiServer:
     ) -> bytes:
         declaration = await self._opened(request, "get", resource, namespace, name, subresource)
         if subresource == "scale" and declaration.scale:
-            return encode(
-                scale_of(decode(self._reader.get(declaration, namespace, name).data), declaration.scale)
-            )
+            entry = await self._reader.get(declaration, namespace, name)
+            return encode(scale_of(decode(entry.data), declaration.scale))
         is_whole = subresource == "" or (declaration.resource.key, subresource) in READABLE
         if is_whole or (subresource == "status" and declaration.has_status):
             return await self._got(declaration, namespace, name)
@@ -226,7 +225,7 @@ class ApiServer:
     async def _got(self, declaration: Declaration, namespace: str, name: str) -> bytes:
         if declaration.resource.group == metrics.GROUP:
             return await self._metrics.get(declaration, namespace, name)
-        return self._reader.get(declaration, namespace, name).data
+        return (await self._reader.get(declaration, namespace, name)).data
 
     async def table(
         self,
@@ -249,7 +248,7 @@ class ApiServer:
                 listed = await self._metrics.list(declaration, namespace, options)
             entries = [Entry(Key(resource.key, "", ""), 0, data) for data in listed.raw]
         elif name:
-            entries = [self._reader.get(declaration, namespace, name)]
+            entries = [await self._reader.get(declaration, namespace, name)]
         else:
             entries, revision, token, remaining = await self._reader.entries(declaration, namespace, options)
             listed = ObjectList((), str(revision), token, remaining)
@@ -445,7 +444,7 @@ class ApiServer:
 
     async def _pod(self, request: Request, verb: str, name: str, namespace: str, subresource: str) -> Object:
         declaration = await self._opened(request, verb, PODS, namespace, name, subresource)
-        return decode(self._reader.get(declaration, namespace, name).data)
+        return decode((await self._reader.get(declaration, namespace, name)).data)
 
     def _declaration(self, resource: Resource) -> Declaration:
         declaration = self.registry.of(resource)

@@ -90,7 +90,7 @@ class Watches:
                 async for changes in batches:
                     if changes is None:
                         yield [_bookmark(declaration, follower.revision, {})]
-                    elif events := _events(_shown(declaration, changes), selection, render):
+                    elif events := _events(await _shown(declaration, changes), selection, render):
                         yield events
         finally:
             await follower.close()
@@ -147,17 +147,19 @@ class _Follower:
             await asyncio.gather(self._timer, return_exceptions=True)
 
 
-def _shown(declaration: Declaration, changes: Sequence[Change]) -> Sequence[Change]:
+async def _shown(declaration: Declaration, changes: Sequence[Change]) -> Sequence[Change]:
     """The changes with objects as the declared version has them."""
     if declaration.custom is None or declaration.custom.from_storage is None:
         return changes
+    stored = [data for change in changes for data in (change.data, change.previous) if data is not None]
+    shown = iter(await declaration.all_shown(stored))
     return [
         Change(
             change.type,
             change.key,
             change.revision,
-            declaration.shown(change.data),
-            declaration.shown(change.previous) if change.previous is not None else None,
+            next(shown),
+            next(shown) if change.previous is not None else None,
         )
         for change in changes
     ]

@@ -156,8 +156,8 @@ class Writer:
                 await self._admission.validate(attributes, stored, None)
                 try:
                     if not write.options.dry_run:
-                        writing = self._store.write(key, declaration.stored(stored), expected=0)
-                        return declaration.shown((await claim.settle(writing)).data)
+                        writing = self._store.write(key, await declaration.stored(stored), expected=0)
+                        return await declaration.shown((await claim.settle(writing)).data)
                     if self._store.get(key) is None:
                         return encode(stored)
                 except RevisionConflictError:
@@ -256,7 +256,7 @@ class Writer:
         """Replace the stored object by what `build` makes of it; `tracked` when that knows its managers."""
         resource = write.declaration.resource
         for _ in range(_ATTEMPTS):
-            entry = self._reader.get(write.declaration, write.namespace, write.name)
+            entry = await self._reader.get(write.declaration, write.namespace, write.name)
             old = decode(entry.data)
             new = build(old)
             version = metadata_of(new).get("resourceVersion")
@@ -309,12 +309,13 @@ class Writer:
             if write.options.dry_run:
                 return encode(obj)
             if is_finished(obj):
-                kept = declaration.stored(obj)
+                kept = await declaration.stored(obj)
                 deletion = self._store.delete(entry.key, expected=entry.revision, obj=kept)
                 gone = await self._stocks.release(entry.key, deletion)
-                return declaration.shown(gone.data)
-            writing = self._store.write(entry.key, declaration.stored(obj), expected=entry.revision)
-            return declaration.shown((await claim.settle(writing)).data)
+                return await declaration.shown(gone.data)
+            kept = await declaration.stored(obj)
+            writing = self._store.write(entry.key, kept, expected=entry.revision)
+            return await declaration.shown((await claim.settle(writing)).data)
 
     def _claim(self, write: Write, key: Key, new: Object, old: Object) -> Claim:
         """What a change needs; writes of subresources need nothing new."""

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.crd.acceptance import accepted
 from ktui.engine.api.crd.conditions import with_condition
 from ktui.engine.api.crd.declare import declarations
@@ -50,11 +51,19 @@ def being_deleted(resource: Resource) -> StatusError:
 class CustomResources:
     """Keeps the registry as the definitions in the store say."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, delete_all: DeleteAll) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        delete_all: DeleteAll,
+        webhooks: WebhookCaller,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._delete_all = delete_all
+        self._webhooks = webhooks
         self._served: dict[str, list[Declaration]] = {}
         """By the definition's name."""
         self._cleanups: dict[str, asyncio.Task[None]] = {}
@@ -132,7 +141,7 @@ class CustomResources:
         return [declaration.resource for declaration in self._registry if id(declaration) not in custom]
 
     def _serve(self, name: str, definition: Object) -> None:
-        wanted = declarations(definition)
+        wanted = declarations(definition, self._webhooks)
         self._withdraw(name)
         for declaration in wanted:
             self._registry.add(declaration)
@@ -161,7 +170,7 @@ class CustomResources:
             served = self._served.get(name) or []
             try:
                 if served:
-                    await self._delete_all(served[0])
+                    await self._delete_all(min(served, key=_is_converted))
             except Exception as error:
                 log.warning("objects of %s can't be deleted yet: %s", name, error)
                 message = f"could not list instances: {error}"
@@ -207,3 +216,9 @@ class CustomResources:
                 return
             except RevisionConflictError:
                 continue
+
+
+def _is_converted(declaration: Declaration) -> bool:
+    """Whether objects are stored in another version: to read them, a webhook may have to be asked."""
+    custom = declaration.custom
+    return custom is not None and custom.stored_version != declaration.resource.version

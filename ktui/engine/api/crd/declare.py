@@ -1,15 +1,17 @@
 """From a CustomResourceDefinition to the declarations by which the API serves its versions.
 
-All versions share one storage; conversion None only changes the apiVersion. What a version defaults is also
-filled in when objects are read that were stored before.
+All versions share one storage; conversion None only changes the apiVersion, `conversion` asks a webhook. What a
+version defaults is also filled in when objects are read that were stored before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.crd import checking
 from ktui.engine.api.crd.columns import columns_of
+from ktui.engine.api.crd.conversion import ConversionWebhook, WebhookConversion
 from ktui.engine.api.crd.facts import by_priority, path_of, storage_version
 from ktui.engine.api.crd.ratcheting import changed_only
 from ktui.engine.api.crd.rules import UNCHECKED, Rules
@@ -25,10 +27,13 @@ from ktui.kube.jsonpath import JSONPath, to_text
 from ktui.kube.resource import Object, Resource
 
 
-def declarations(definition: Object) -> list[Declaration]:
+def declarations(definition: Object, caller: WebhookCaller) -> list[Declaration]:
     """One for each served version, the preferred one first."""
+    webhook = None
+    if section(definition, "spec", "conversion").get("strategy") == "Webhook":
+        webhook = ConversionWebhook(caller, definition)
     versions = sorted(items(section(definition, "spec"), "versions"), key=by_priority)
-    return [_declaration(definition, version) for version in versions if version.get("served")]
+    return [_declaration(definition, version, webhook) for version in versions if version.get("served")]
 
 
 def _resource(definition: Object, version: Object) -> Resource:
@@ -45,10 +50,9 @@ def _resource(definition: Object, version: Object) -> Resource:
     )
 
 
-def _declaration(definition: Object, version: Object) -> Declaration:
+def _declaration(definition: Object, version: Object, webhook: ConversionWebhook | None) -> Declaration:
     resource = _resource(definition, version)
-    raw = section(version, "schema", "openAPIV3Schema")
-    root = node_of({"type": "object", **raw})
+    raw, root = _schema(version)
     rules = Rules(root)
     subresources = section(version, "subresources")
     has_status = subresources.get("status") is not None
@@ -92,10 +96,33 @@ def _declaration(definition: Object, version: Object) -> Declaration:
             openapi=raw,
             stored_version=storage_version(definition),
             from_storage=_reader(definition, resource, root),
+            conversion=_conversion(definition, resource, root, webhook),
             validate_update=validate_update,
             warning=_warning(resource, version),
             is_terminating=bool(metadata_of(definition).get("deletionTimestamp")),
         ),
+    )
+
+
+def _schema(version: Object) -> tuple[Object, Node]:
+    """A version's schema, as it was declared and as a tree."""
+    raw = section(version, "schema", "openAPIV3Schema")
+    return raw, node_of({"type": "object", **raw})
+
+
+def _conversion(
+    definition: Object, resource: Resource, root: Node, webhook: ConversionWebhook | None
+) -> WebhookConversion | None:
+    """How a webhook converts to and from a version; objects of the storage version may be older than that is."""
+    if webhook is None:
+        return None
+    stored = storage_version(definition)
+    versions = items(section(definition, "spec"), "versions")
+    _, kept = _schema(next(each for each in versions if each.get("storage")))
+    return WebhookConversion(
+        webhook,
+        (resource.api_version, lambda obj: prune(root, obj).object),
+        (f"{resource.group}/{stored}", lambda obj: prune(kept, obj).object),
     )
 
 

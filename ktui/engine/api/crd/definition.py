@@ -16,6 +16,7 @@ from ktui.engine.api.validation.fields import (
     required,
 )
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
+from ktui.engine.api.validation.webhooks import check_client_config, check_review_versions
 from ktui.kube import names
 from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.errors import Cause
@@ -247,14 +248,18 @@ def _names(wanted: Object) -> list[Cause]:
 
 
 def _conversion(conversion: Object) -> list[Cause]:
-    strategy = string(conversion, "strategy") or "None"
-    at = "spec.conversion.strategy"
-    if strategy == "Webhook":
-        why = "ktui converts between versions by changing the apiVersion only (strategy None); webhooks are not called"
-        return [invalid(at, strategy, why)]
-    causes = one_of(at, strategy, ("None", "Webhook"))
-    if conversion.get("webhook"):
-        causes.append(
-            forbidden("spec.conversion.webhook", "should not be set when strategy is not set to Webhook")
-        )
-    return causes
+    strategy, webhook = string(conversion, "strategy") or "None", section(conversion, "webhook")
+    causes = one_of("spec.conversion.strategy", strategy, ("None", "Webhook"))
+    config, at = "spec.conversion.webhookClientConfig", "spec.conversion.conversionReviewVersions"
+    if strategy != "Webhook":
+        why = "should not be set when strategy is not set to Webhook"
+        return causes + [
+            forbidden(path, why)
+            for path, field in ((config, "clientConfig"), (at, "conversionReviewVersions"))
+            if webhook.get(field)
+        ]
+    if webhook.get("clientConfig") is None:
+        causes.append(required(config, "required when strategy is set to Webhook"))
+    else:
+        causes += check_client_config(section(webhook, "clientConfig"), config)
+    return causes + check_review_versions(strings(webhook, "conversionReviewVersions"), at)

@@ -25,10 +25,19 @@ def default(definition: Object) -> Object:
     if kind:
         filled["singular"] = names.get("singular") or kind.lower()
         filled["listKind"] = names.get("listKind") or f"{kind}List"
-    changed = {**spec, "conversion": spec.get("conversion") or _NONE}
+    changed = {**spec, "conversion": _default_conversion(section(spec, "conversion"))}
     if filled:
         changed["names"] = filled
     return definition if changed == spec else {**definition, "spec": changed}
+
+
+def _default_conversion(conversion: Object) -> Object:
+    webhook = section(conversion, "webhook")
+    service = section(webhook, "clientConfig", "service")
+    if service and service.get("port") is None:
+        config = {**section(webhook, "clientConfig"), "service": {**service, "port": 443}}
+        return {**conversion, "webhook": {**webhook, "clientConfig": config}}
+    return conversion or _NONE
 
 
 def prepare_create(definition: Object) -> Object:

@@ -82,12 +82,12 @@ class Proxies:
         """What answers for an object, if the caller may reach it so. Raises StatusError."""
         declaration = await self._opened(request, verb, resource, namespace, name, "proxy")
         scheme, plain, port = split_name(name, resource)
-        obj = decode(self._reader.get(declaration, namespace, plain).data)
+        obj = decode((await self._reader.get(declaration, namespace, plain)).data)
         return await self._kinds[resource.key](obj, scheme, port)
 
     async def dial_service(self, namespace: str, name: str, port: int) -> tuple[object, object]:
         """A connection to one of a service's ready pods, for the server's own calls. Raises StatusError, OSError."""
-        entry = self._reader.get(self._declaration_of(SERVICES), namespace, name)
+        entry = await self._reader.get(self._declaration_of(SERVICES), namespace, name)
         backend = await self._service(decode(entry.data), "https", str(port))
         return await backend.dial()
 
@@ -110,7 +110,7 @@ class Proxies:
         found = [
             (pod, ip, number)
             for endpoint, number in await self._endpoints(namespace, name, wanted)
-            if (pod := self._pod_behind(namespace, endpoint)) is not None
+            if (pod := await self._pod_behind(namespace, endpoint)) is not None
             for ip in (string(section(pod, "status"), "podIP"),)
             if ip and ip in strings(endpoint, "addresses")
         ]
@@ -132,13 +132,13 @@ class Proxies:
             if section(endpoint, "conditions").get("ready") is not False
         ]
 
-    def _pod_behind(self, namespace: str, endpoint: Object) -> Object | None:
+    async def _pod_behind(self, namespace: str, endpoint: Object) -> Object | None:
         """The pod an endpoint is; None for addresses that are nobody's pod."""
         target = section(endpoint, "targetRef")
         if target.get("kind") != PODS.kind:
             return None
         try:
-            entry = self._reader.get(self._declaration_of(PODS), namespace, string(target, "name"))
+            entry = await self._reader.get(self._declaration_of(PODS), namespace, string(target, "name"))
         except StatusError:
             return None
         return decode(entry.data)

@@ -68,7 +68,7 @@ class SubresourceWrites:
         options = eviction_options(body_of(body, "Eviction"))
         if write.options.dry_run:
             options = replace(options, dry_run=True)
-        pod = decode(self._reader.get(write.declaration, write.namespace, write.name).data)
+        pod = decode((await self._reader.get(write.declaration, write.namespace, write.name)).data)
         if not goes_without_budget(pod):
             now = rfc3339(self._clock.now())
             await self._budgets.take(pod, now, dry_run=options.dry_run)

@@ -20,7 +20,7 @@ from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
 REVIEW_VERSIONS: Final = ("v1", "v1beta1")
-"""Versions of AdmissionReview that a webhook may ask for; v1 is what it gets."""
+"""Versions of AdmissionReview (and of ConversionReview) that a webhook may ask for; v1 is what it gets."""
 _SIDE_EFFECTS: Final = ("None", "NoneOnDryRun")
 _REINVOCATION: Final = ("IfNeeded", "Never")
 _FORM: Final = "; desired format: https://host[/path]"
@@ -60,7 +60,7 @@ def _webhook(webhook: Object, at: str) -> list[Cause]:
         causes += one_of(f"{at}.reinvocationPolicy", webhook["reinvocationPolicy"], _REINVOCATION)
     causes += check_client_config(section(webhook, "clientConfig"), f"{at}.clientConfig")
     causes += check_conditions(items(webhook, "matchConditions"), f"{at}.matchConditions", declared())
-    return causes + _review_versions(
+    return causes + check_review_versions(
         strings(webhook, "admissionReviewVersions"), f"{at}.admissionReviewVersions"
     )
 
@@ -75,7 +75,8 @@ def _qualified(name: str, path: str) -> list[Cause]:
     return []
 
 
-def _review_versions(versions: list[str], path: str) -> list[Cause]:
+def check_review_versions(versions: list[str], path: str) -> list[Cause]:
+    """The versions of the review that a webhook asks for."""
     listed = ", ".join(REVIEW_VERSIONS)
     if not versions:
         return [required(path, f"must specify one of {listed}")]

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64decode
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from ktui.engine.api.admission.webhooks.hooks import Hook
 from ktui.engine.api.admission.webhooks.services import NoServices, ServiceError, Services
 from ktui.kube.data import section, string
 from ktui.kube.resource import Object
@@ -39,6 +38,20 @@ class CallError(Exception):
     """A webhook that could not be asked."""
 
 
+class Callee(Protocol):
+    """A webhook: one of admission, or one that converts."""
+
+    @property
+    def client_config(self) -> Object:
+        """Its URL or Service, and the authorities its server is verified with."""
+        ...
+
+    @property
+    def seconds(self) -> int:
+        """How long it may take."""
+        ...
+
+
 class WebhookCaller:
     """Calls webhooks, by URL or through Services."""
 
@@ -49,8 +62,8 @@ class WebhookCaller:
         self._connector: ServiceConnector | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
 
-    async def call(self, hook: Hook, review: Object) -> Object:
-        """The webhook's answer, an `AdmissionReview`; raises CallError."""
+    async def call(self, hook: Callee, review: Object) -> Object:
+        """The webhook's answer, a review as the question was; raises CallError."""
         url = _url(hook)
         try:
             async with asyncio.timeout(hook.seconds):
@@ -58,7 +71,7 @@ class WebhookCaller:
         except TimeoutError:
             raise CallError(f'Post "{url}": context deadline exceeded') from None
 
-    async def _post(self, url: str, hook: Hook, body: bytes) -> Object:
+    async def _post(self, url: str, hook: Callee, body: bytes) -> Object:
         import aiohttp
 
         session = self._to_services() if hook.client_config.get("service") else self._to_urls()
@@ -136,7 +149,7 @@ def _trusting(bundle: str) -> ssl.SSLContext:
         raise ValueError("unable to load root certificates: unable to parse bytes as PEM block") from error
 
 
-def _url(hook: Hook) -> str:
+def _url(hook: Callee) -> str:
     """The webhook's address with its timeout, which tells the webhook how long it has."""
     config = hook.client_config
     service = section(config, "service")
