@@ -10,9 +10,8 @@ from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
 
-def check_template(template: Object, path: str, *, restart_always: str = "") -> list[Cause]:
-    """A template's labels, annotations and spec; `restart_always` names the kind
-    of a workload that runs for ever."""
+def check_template(template: Object, path: str, *, restart_always: bool = False) -> list[Cause]:
+    """A template's labels, annotations and spec; workloads that run for ever only restart always."""
     metadata, spec = section(template, "metadata"), section(template, "spec")
     causes = check_labels(mapping(metadata, "labels"), f"{path}.metadata.labels")
     causes += check_annotations(mapping(metadata, "annotations"), f"{path}.metadata.annotations")
@@ -29,7 +28,7 @@ def check_template(template: Object, path: str, *, restart_always: str = "") -> 
             causes.append(
                 forbidden(
                     f"{path}.spec.activeDeadlineSeconds",
-                    f"activeDeadlineSeconds in {restart_always} is not Supported",
+                    "activeDeadlineSeconds in ReplicaSet is not Supported",
                 )
             )
     return causes
