@@ -11,7 +11,23 @@ EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))
 LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange", True, "limitrange", ("limits",))
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, "namespace", ("ns",))
 NODES = Resource("", "v1", "nodes", "Node", False, "node", ("no",))
+PERSISTENT_VOLUMES = Resource(
+    "", "v1", "persistentvolumes", "PersistentVolume", False, "persistentvolume", ("pv",)
+)
+PERSISTENT_VOLUME_CLAIMS = Resource(
+    "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, "persistentvolumeclaim", ("pvc",)
+)
 PODS = Resource("", "v1", "pods", "Pod", True, "pod", ("po",), ("all",))
+REPLICATION_CONTROLLERS = Resource(
+    "",
+    "v1",
+    "replicationcontrollers",
+    "ReplicationController",
+    True,
+    "replicationcontroller",
+    ("rc",),
+    ("all",),
+)
 RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", True, "resourcequota", ("quota",))
 SECRETS = Resource("", "v1", "secrets", "Secret", True, "secret")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, "serviceaccount", ("sa",))
@@ -30,8 +46,10 @@ CERTIFICATE_SIGNING_REQUESTS = Resource(
 CONTROLLER_REVISIONS = Resource(
     "apps", "v1", "controllerrevisions", "ControllerRevision", True, "controllerrevision"
 )
+DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, "daemonset", ("ds",), ("all",))
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, "deployment", ("deploy",), ("all",))
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, "replicaset", ("rs",), ("all",))
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet", True, "statefulset", ("sts",), ("all",))
 
 _ADMISSION = "admissionregistration.k8s.io"
 MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
@@ -71,6 +89,9 @@ VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
     categories=("api-extensions",),
 )
 
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True, "cronjob", ("cj",), ("all",))
+JOBS = Resource("batch", "v1", "jobs", "Job", True, "job", categories=("all",))
+
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     "apiextensions.k8s.io",
     "v1",
@@ -96,6 +117,17 @@ SERVICE_CIDRS = Resource(_NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, "lease")
 
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    "autoscaling",
+    "v2",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    True,
+    "horizontalpodautoscaler",
+    ("hpa",),
+    ("all",),
+)
+
 POD_DISRUPTION_BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, "poddisruptionbudget", ("pdb",)
 )
@@ -105,6 +137,10 @@ PRIORITY_CLASSES = Resource(
 )
 
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False, "runtimeclass")
+
+STORAGE_CLASSES = Resource(
+    "storage.k8s.io", "v1", "storageclasses", "StorageClass", False, "storageclass", ("sc",)
+)
 
 _RBAC = "rbac.authorization.k8s.io"
 CLUSTER_ROLE_BINDINGS = Resource(

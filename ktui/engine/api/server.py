@@ -61,6 +61,7 @@ from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
 from ktui.engine.api.resources import reviews
 from ktui.engine.api.resources.priorityclasses import SYSTEM_OBJECTS
+from ktui.engine.api.resources.storageclasses import LOCAL_PATH
 from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.budget import Budgets
@@ -76,7 +77,15 @@ from ktui.engine.api.writing import Write, Writer, Written
 from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
-from ktui.kube.kinds import NAMESPACES, PODS, PRIORITY_CLASSES, SERVICE_ACCOUNTS, SERVICE_CIDRS, SERVICES
+from ktui.kube.kinds import (
+    NAMESPACES,
+    PODS,
+    PRIORITY_CLASSES,
+    SERVICE_ACCOUNTS,
+    SERVICE_CIDRS,
+    SERVICES,
+    STORAGE_CLASSES,
+)
 from ktui.kube.resource import Object, Resource
 
 NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -152,6 +161,10 @@ class ApiServer:
         for priority_class in SYSTEM_OBJECTS if self.registry.of(PRIORITY_CLASSES) else ():
             if self._store.get(Key(PRIORITY_CLASSES.key, "", priority_class["metadata"]["name"])) is None:
                 await self.create(SERVER, PRIORITY_CLASSES, priority_class)
+        if self.registry.of(STORAGE_CLASSES) and not self._store.get(
+            Key(STORAGE_CLASSES.key, "", LOCAL_PATH["metadata"]["name"])
+        ):
+            await self.create(SERVER, STORAGE_CLASSES, LOCAL_PATH)
         if self.registry.of(SERVICE_CIDRS) and not self._store.get(
             Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
         ):

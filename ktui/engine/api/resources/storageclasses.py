@@ -1,0 +1,139 @@
+"""StorageClass: a kind of storage by name, who makes volumes of it, and when. `local-path` is there from the start."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ktui.engine.api.declaration import Declaration
+from ktui.engine.api.resources.columns import AGE, Column, text
+from ktui.engine.api.validation.fields import (
+    each_invalid,
+    forbidden,
+    immutable,
+    invalid,
+    required,
+    too_long,
+    unsupported,
+)
+from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
+from ktui.kube import names
+from ktui.kube.data import items, mapping, section, string, strings
+from ktui.kube.errors import Cause
+from ktui.kube.kinds import STORAGE_CLASSES
+from ktui.kube.resource import Object
+
+DEFAULT_ANNOTATIONS: Final = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+_MOST_PARAMETERS: Final = 512
+_MOST_BYTES: Final = 256 * 1024
+_RECLAIM: Final = ("Delete", "Retain")
+_BINDING: Final = ("Immediate", "WaitForFirstConsumer")
+
+LOCAL_PATH: Final[Object] = {
+    "metadata": {"name": "local-path", "annotations": {DEFAULT_ANNOTATIONS[0]: "true"}},
+    "provisioner": "ktui.dev/local-path",
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "WaitForFirstConsumer",
+    "allowVolumeExpansion": True,
+}
+"""There at every start, as k3s has it: who wants another default takes the annotation off this one."""
+
+
+def is_default(storage_class: Object) -> bool:
+    annotations = mapping(section(storage_class, "metadata"), "annotations")
+    return any(annotations.get(name) == "true" for name in DEFAULT_ANNOTATIONS)
+
+
+def default(storage_class: Object) -> Object:
+    return {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate", **storage_class}
+
+
+def validate(storage_class: Object) -> list[Cause]:
+    causes = check_metadata(storage_class, namespaced=False)
+    provisioner = string(storage_class, "provisioner")
+    if not provisioner:
+        causes.append(required("provisioner"))
+    causes += each_invalid("provisioner", provisioner, names.qualified_name(provisioner.lower()))
+    causes += _parameters(mapping(storage_class, "parameters"))
+    reclaim = string(storage_class, "reclaimPolicy")
+    if reclaim and reclaim not in _RECLAIM:
+        causes.append(unsupported("reclaimPolicy", reclaim, _RECLAIM))
+    binding = string(storage_class, "volumeBindingMode")
+    if binding not in _BINDING:
+        causes.append(unsupported("volumeBindingMode", binding, _BINDING))
+    return causes + _topologies(items(storage_class, "allowedTopologies"))
+
+
+def _parameters(parameters: dict[str, str]) -> list[Cause]:
+    causes: list[Cause] = []
+    if len(parameters) > _MOST_PARAMETERS:
+        causes.append(too_long("parameters", _MOST_PARAMETERS))
+    if "" in parameters:
+        causes.append(invalid("parameters", "", "field can not be empty."))
+    if sum(len(key.encode()) + len(value.encode()) for key, value in parameters.items()) > _MOST_BYTES:
+        causes.append(too_long("parameters", _MOST_BYTES))
+    return causes
+
+
+def _topologies(topologies: list[Object]) -> list[Cause]:
+    causes: list[Cause] = []
+    for index, term in enumerate(topologies):
+        for position, expression in enumerate(items(term, "matchLabelExpressions")):
+            at = f"allowedTopologies[{index}].matchLabelExpressions[{position}]"
+            key = string(expression, "key")
+            causes += each_invalid(f"{at}.key", key, names.qualified_name(key))
+            if not strings(expression, "values"):
+                causes.append(required(f"{at}.values"))
+    return causes
+
+
+def validate_update(new: Object, old: Object) -> list[Cause]:
+    causes = check_metadata_update(new, old)
+    for field in ("parameters", "provisioner", "reclaimPolicy"):
+        if (new.get(field) or None) != (old.get(field) or None):
+            causes.append(forbidden(field, f"updates to {field} are forbidden."))
+    return causes + immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+
+
+def _name(storage_class: Object) -> str:
+    name = string(section(storage_class, "metadata"), "name")
+    return f"{name} (default)" if is_default(storage_class) else name
+
+
+DECLARATIONS = (
+    Declaration(
+        resource=STORAGE_CLASSES,
+        schema="io.k8s.api.storage.v1.StorageClass",
+        columns=(
+            Column(
+                name="Name",
+                read=_name,
+                format="name",
+                description="The class, and whether it is the default.",
+            ),
+            text("Provisioner", lambda found: string(found, "provisioner"), "Who makes its volumes."),
+            text(
+                "ReclaimPolicy",
+                lambda found: string(found, "reclaimPolicy"),
+                "What becomes of a volume when its claim is gone.",
+            ),
+            text(
+                "VolumeBindingMode",
+                lambda found: string(found, "volumeBindingMode"),
+                "When a volume is made.",
+            ),
+            text(
+                "AllowVolumeExpansion",
+                lambda found: "true" if found.get("allowVolumeExpansion") else "false",
+                "Whether claims may grow.",
+            ),
+            AGE,
+        ),
+        default=default,
+        validate_create=validate,
+        validate_update=validate_update,
+        returns_deleted=True,
+    ),
+)
