@@ -44,6 +44,18 @@ BODIES: dict[str, Object] = {
     "nodes": {"spec": {"podCIDR": "10.0.0.0/24"}},
     "pods": {"spec": {**TEMPLATE["spec"], "automountServiceAccountToken": False}},
     "serviceaccounts": {},
+    "persistentvolumes": {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"},
+            "claimRef": {"namespace": "default", "name": "data"},
+            "hostPath": {"path": "/srv"},
+        }
+    },
+    "persistentvolumeclaims": {
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1024Mi"}}}
+    },
+    "storageclasses.storage.k8s.io": {"provisioner": "example.com/none"},
     "services": {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}},
     "endpoints": {"subsets": [{"addresses": [{"ip": "10.0.0.2"}], "ports": [{"port": 80}]}]},
     "endpointslices.discovery.k8s.io": {

@@ -15,6 +15,11 @@ from ktui.engine.api.admission.priority import Priority
 from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.runtime_class import RuntimeClass
 from ktui.engine.api.admission.service_account import ServiceAccount
+from ktui.engine.api.admission.storage import (
+    DefaultStorageClass,
+    PersistentVolumeClaimResize,
+    StorageObjectInUseProtection,
+)
 from ktui.kube.resource import Object
 
 BUILT_IN: Sequence[Callable[[View], Plugin]] = (
@@ -26,6 +31,9 @@ BUILT_IN: Sequence[Callable[[View], Plugin]] = (
     DefaultTolerationSeconds,
     Priority,
     RuntimeClass,
+    DefaultStorageClass,
+    StorageObjectInUseProtection,
+    PersistentVolumeClaimResize,
     DefaultIngressClass,
 )
 

@@ -46,6 +46,11 @@ def default_volume(volume: Object) -> Object:
     return changed
 
 
+def default_source(kind: str, source: Object) -> Object:
+    """A source of a PersistentVolume."""
+    return {**_BY_SOURCE.get(kind, {}), **source}
+
+
 def default_claim_template(template: Object) -> Object:
     spec: Object = template.get("spec") or {}
     return {**template, "spec": {"volumeMode": "Filesystem", **spec}}

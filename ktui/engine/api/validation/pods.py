@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from ktui.engine.api.validation.fields import forbidden, immutable, invalid, shown
+from ktui.engine.api.validation.difference import difference
+from ktui.engine.api.validation.fields import forbidden, immutable, invalid
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.pod_spec import check_pod_spec
 from ktui.engine.api.validation.scheduling import REQUIRED
@@ -71,7 +71,7 @@ def validate_pod_update(new: Object, old: Object) -> list[Cause]:
         kept, found = _gated(kept, before)
         causes += found
     if kept != before:
-        changes = "\n".join(_difference(before, kept)[:_SHOWN_CHANGES])
+        changes = "\n".join(difference(before, kept)[:_SHOWN_CHANGES])
         why = f"pod updates may not change fields other than {_UPDATABLE}\n{changes}"
         causes.append(forbidden("spec", why))
     return causes
@@ -185,24 +185,3 @@ def _narrowed(new: Object, old: Object) -> list[Cause]:
                 causes.append(invalid(f"{path}[{index}]", wanted, why))
                 break
     return causes
-
-
-def _difference(before: Any, after: Any, path: str = "spec") -> list[str]:
-    """Every field that was changed, a line each: `spec.containers[0].env[0].value: "a" → "b"`."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        old, new = cast("Object", before), cast("Object", after)
-        return [
-            line
-            for field in dict.fromkeys((*old, *new))
-            if old.get(field) != new.get(field)
-            for line in _difference(old.get(field), new.get(field), f"{path}.{field}")
-        ]
-    if isinstance(before, list) and isinstance(after, list):
-        pairs = zip_longest(cast("list[Any]", before), cast("list[Any]", after))
-        return [
-            line
-            for index, (old, new) in enumerate(pairs)
-            if old != new
-            for line in _difference(old, new, f"{path}[{index}]")
-        ]
-    return [f"{path}: {shown(before)} → {shown(after)}"]

@@ -84,6 +84,12 @@ def _source(volume: Object, path: str, pod_name: str) -> list[Cause]:
     return causes
 
 
+def check_source(kind: str, source: Object, path: str) -> list[Cause]:
+    """One source of a volume, by the name of its kind."""
+    check = _KINDS.get(kind)
+    return check(source, path) if check else []
+
+
 def _needs(*fields: str) -> Callable[[Object, str], list[Cause]]:
     """A kind of which only the presence of some fields is checked."""
 
