@@ -108,6 +108,8 @@ class Declaration:
     """Fill in what Kubernetes defaults."""
     prepare_create: Callable[[Object], Object] = _unchanged
     """Drop what a client may not set at creation (status)."""
+    identify: Callable[[Object], Object] = _unchanged
+    """Add what follows from the name and UID that a new object just got (a Job's selector)."""
     prepare_update: Callable[[Object, Object], Object] = _unchanged_update
     """(new, old) -> new: keep what an update of the main resource may not change (status)."""
     prepare_status: Callable[[Object, Object], Object] = _unchanged_update

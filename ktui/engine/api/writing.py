@@ -145,7 +145,7 @@ class Writer:
         name = asked or base
         for _ in range(1 if asked else _NAMES):
             name = asked or generate_name(base)
-            stored = born(declaration, obj, name, self._clock.now())
+            stored = declaration.identify(born(declaration, obj, name, self._clock.now()))
             if not asked:
                 stored = declaration.default(stored)
             key = Key(declaration.resource.key, write.namespace, name)
