@@ -39,19 +39,6 @@ def human_duration(seconds: float) -> str:
     return f"{years}y"
 
 
-def short_human_duration(seconds: float) -> str:
-    """A duration in its largest unit only."""
-    total = int(seconds)
-    if total < -1:
-        return "<invalid>"
-    if total < 0:
-        return "0s"
-    for limit, size, unit in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h"), (31536000, 86400, "d")):
-        if total < limit:
-            return f"{total // size}{unit}"
-    return f"{total // 31536000}y"
-
-
 def age(since: str | datetime | None, now: datetime) -> str:
     """How long ago a timestamp was, or `<unknown>` when there is none."""
     if not since:

@@ -21,7 +21,6 @@ _LABEL_VALUE: Final = f"({_QUALIFIED})?"
 _KEY: Final = "[-._a-zA-Z0-9]+"
 _HEADER: Final = "[-A-Za-z0-9]+"
 _PERCENT: Final = "[0-9]+%"
-_C_IDENTIFIER: Final = "[A-Za-z_][A-Za-z0-9_]*"
 
 _label_match = re.compile(_LABEL, re.ASCII).fullmatch
 _subdomain_match = re.compile(SUBDOMAIN, re.ASCII).fullmatch
@@ -31,7 +30,6 @@ _label_value_match = re.compile(_LABEL_VALUE, re.ASCII).fullmatch
 _key_match = re.compile(_KEY, re.ASCII).fullmatch
 _header_match = re.compile(_HEADER, re.ASCII).fullmatch
 _percent_match = re.compile(_PERCENT, re.ASCII).fullmatch
-_c_identifier_match = re.compile(_C_IDENTIFIER, re.ASCII).fullmatch
 _environment_match = re.compile(r"[ -<>-~]+").fullmatch
 
 NON_NEGATIVE: Final = "must be greater than or equal to 0"
@@ -237,21 +235,6 @@ def percent(text: str) -> list[str]:
     return [
         mismatch(
             "a valid percent string must be a numeric string followed by an ending '%'", _PERCENT, "1%", "93%"
-        )
-    ]
-
-
-def c_identifier(text: str) -> list[str]:
-    if _c_identifier_match(text):
-        return []
-    return [
-        mismatch(
-            "a valid C identifier must start with alphabetic character or '_', followed by a string of "
-            "alphanumeric characters or '_'",
-            _C_IDENTIFIER,
-            "my_name",
-            "MY_NAME",
-            "MyName",
         )
     ]
 

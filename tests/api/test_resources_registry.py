@@ -39,11 +39,14 @@ def test_finds_by_url_and_by_kind() -> None:
     assert REGISTRY.by_resource("apps", "v1", "deployments") is REGISTRY.of(DEPLOYMENTS)
     assert REGISTRY.by_kind(GroupVersionKind("", "v1", "Pod")) is REGISTRY.of(PODS)
     assert REGISTRY.by_resource("apps", "v2", "deployments") is None
-    assert {d.resource.plural for d in REGISTRY.in_category("all")} == {
+    assert {d.resource.plural for d in REGISTRY if "all" in d.resource.categories} == {
         "pods",
         "services",
+        "daemonsets",
         "deployments",
         "replicasets",
+        "replicationcontrollers",
+        "statefulsets",
     }
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ktui.kube import names
-from ktui.kube.age import age, human_duration, short_human_duration
+from ktui.kube.age import age, human_duration
 from ktui.kube.intorstring import percent_of, scaled
 
 LABEL = (
@@ -84,7 +84,6 @@ QUALIFIED = (
         (names.http_header_name, "X-A", []),
         (names.percent, "25%", []),
         (names.path_segment, "a/b", ["may not contain '/'"]),
-        (names.c_identifier, "A_1", []),
     ],
 )
 def test_names_are_checked_in_kubernetes_words(check, text, problems) -> None:
@@ -134,18 +133,6 @@ def test_hashes_ignore_the_order_of_keys_and_change_on_collision() -> None:
 )
 def test_durations_print_as_kubectl_prints_them(seconds: float, printed: str) -> None:
     assert human_duration(seconds) == printed
-
-
-def test_short_durations_keep_one_unit() -> None:
-    assert [short_human_duration(s) for s in (-9, -1, 59, 61, 3601, 90000, 40000000)] == [
-        "<invalid>",
-        "0s",
-        "59s",
-        "1m",
-        "1h",
-        "1d",
-        "1y",
-    ]
 
 
 def test_ages_count_from_a_timestamp() -> None:

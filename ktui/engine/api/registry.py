@@ -47,10 +47,6 @@ class Registry:
         """As an object names itself."""
         return self._by_kind.get(gvk)
 
-    def in_category(self, category: str) -> list[Declaration]:
-        """The kinds of a category (`all`)."""
-        return [declaration for declaration in self if category in declaration.resource.categories]
-
     def find(self, name: str) -> Declaration | None:
         """By plural, singular, short name or kind in any case, with or without `.group` or `.version.group`.
 

@@ -31,7 +31,6 @@ class References:
     namespace: str
     config_maps: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
-    secret_types: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def referenced_config_maps(pod: Pod) -> set[str]:
@@ -90,15 +89,13 @@ class ReferenceReader:
         namespace = pods.key(pod).namespace
         config_maps: dict[str, Mapping[str, bytes]] = {}
         secrets: dict[str, Mapping[str, bytes]] = {}
-        types: dict[str, str] = {}
         for name in sorted(referenced_config_maps(pod)):
             if (found := await self._config_map(namespace, name)) is not None:
                 config_maps[name] = config_map_data(found)
         for name in sorted(referenced_secrets(pod)):
             if (secret := await self._secret(namespace, name)) is not None:
                 secrets[name] = secret_data(secret)
-                types[name] = secret.type or ""
-        return References(namespace, config_maps, secrets, types)
+        return References(namespace, config_maps, secrets)
 
     async def _config_map(self, namespace: str, name: str) -> ConfigMap | None:
         cached = self._config_maps.get(ObjectKey(namespace, name))

@@ -13,7 +13,6 @@ from typing import Any
 
 from lightkube.models.core_v1 import Container, Pod
 
-from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
 from ktui.engine.kubelet.hooks import HookError, run_hook
 from ktui.engine.kubelet.probes.base import Connect
@@ -163,8 +162,3 @@ async def _all_set(events: Sequence[asyncio.Event], turn: asyncio.Event) -> None
     for event in events:
         await event.wait()
     turn.set()
-
-
-def grace_of_record(record: ContainerRecord) -> int:
-    """The grace period written on a container whose pod is no longer known."""
-    return labels.grace_period(record.labels)

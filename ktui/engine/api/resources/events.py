@@ -16,7 +16,6 @@ from ktui.kube.kinds import EVENTS
 from ktui.kube.resource import Object
 
 _NO_NAMESPACE_MEANS: Final = ("", "default", "kube-system")
-_LONGEST_NOTE: Final = 1024
 _INVOLVED: Final = (
     "kind",
     "namespace",
