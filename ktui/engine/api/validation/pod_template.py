@@ -10,8 +10,9 @@ from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
 
-def check_template(template: Object, path: str, *, restart_always: bool = False) -> list[Cause]:
-    """A template's labels, annotations and spec; workloads that run for ever only restart always."""
+def check_template(template: Object, path: str, *, restart_always: str = "") -> list[Cause]:
+    """A template's labels, annotations and spec; `restart_always` names the kind
+    of a workload that runs for ever."""
     metadata, spec = section(template, "metadata"), section(template, "spec")
     causes = check_labels(mapping(metadata, "labels"), f"{path}.metadata.labels")
     causes += check_annotations(mapping(metadata, "annotations"), f"{path}.metadata.annotations")
@@ -28,7 +29,7 @@ def check_template(template: Object, path: str, *, restart_always: bool = False)
             causes.append(
                 forbidden(
                     f"{path}.spec.activeDeadlineSeconds",
-                    "activeDeadlineSeconds in ReplicaSet is not Supported",
+                    f"activeDeadlineSeconds in {restart_always} is not Supported",
                 )
             )
     return causes

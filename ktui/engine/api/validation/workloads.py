@@ -23,12 +23,12 @@ def validate_replica_set(replica_set: Object) -> list[Cause]:
         *non_negative("spec.replicas", spec.get("replicas")),
         *non_negative("spec.minReadySeconds", spec.get("minReadySeconds")),
         *check_selector(spec, "empty selector is invalid for deployment"),
-        *check_template(spec.get("template") or {}, "spec.template", restart_always=True),
+        *check_template(spec.get("template") or {}, "spec.template", restart_always="ReplicaSet"),
     ]
 
 
 def validate_replica_set_update(new: Object, old: Object) -> list[Cause]:
-    return check_metadata_update(new, old) + _same_selector(new, old)
+    return check_metadata_update(new, old) + same_selector(new, old)
 
 
 def validate_deployment(deployment: Object) -> list[Cause]:
@@ -37,7 +37,7 @@ def validate_deployment(deployment: Object) -> list[Cause]:
         *check_metadata(deployment, namespaced=True),
         *non_negative("spec.replicas", spec.get("replicas")),
         *check_selector(spec, "empty selector is invalid for deployment"),
-        *check_template(spec.get("template") or {}, "spec.template", restart_always=True),
+        *check_template(spec.get("template") or {}, "spec.template", restart_always="ReplicaSet"),
         *_strategy(spec.get("strategy") or {}, "spec.strategy"),
         *non_negative("spec.minReadySeconds", spec.get("minReadySeconds")),
         *non_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit")),
@@ -46,7 +46,7 @@ def validate_deployment(deployment: Object) -> list[Cause]:
 
 
 def validate_deployment_update(new: Object, old: Object) -> list[Cause]:
-    return check_metadata_update(new, old) + _same_selector(new, old)
+    return check_metadata_update(new, old) + same_selector(new, old)
 
 
 def check_selector(spec: Object, empty: str, path: str = "spec") -> list[Cause]:
@@ -70,7 +70,8 @@ def check_selector(spec: Object, empty: str, path: str = "spec") -> list[Cause]:
     return causes
 
 
-def _same_selector(new: Object, old: Object) -> list[Cause]:
+def same_selector(new: Object, old: Object) -> list[Cause]:
+    """A workload's selector never changes."""
     after: Object = new.get("spec") or {}
     before: Object = old.get("spec") or {}
     return immutable("spec.selector", after.get("selector"), before.get("selector"))
@@ -115,7 +116,7 @@ def _rolling(rolling: Object, path: str) -> list[Cause]:
         *check_int_or_percent(unavailable, f"{path}.maxUnavailable"),
         *check_int_or_percent(surge, f"{path}.maxSurge"),
     ]
-    if not causes and _is_zero(unavailable) and _is_zero(surge):
+    if not causes and is_zero(unavailable) and is_zero(surge):
         causes.append(invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
     share = percent_of(unavailable)
     if share is not None and share > 100:
@@ -132,5 +133,6 @@ def check_int_or_percent(value: Any, path: str) -> list[Cause]:
     return non_negative(path, value)
 
 
-def _is_zero(value: Any) -> bool:
+def is_zero(value: Any) -> bool:
+    """No number, 0 or 0%."""
     return value in (None, 0) or percent_of(value) == 0
