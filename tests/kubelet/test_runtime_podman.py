@@ -21,6 +21,9 @@ from ktui.engine.kubelet.runtime.base import (
 
 pytestmark = [pytest.mark.podman, pytest.mark.asyncio(loop_scope="module")]
 
+_SYS_ADMIN = 1 << 21
+"""CAP_SYS_ADMIN, which only a privileged container has by itself."""
+
 
 async def test_pod_runs_answers_and_goes(podman_runtime, sandbox_spec, container_spec):
     runtime, spec = podman_runtime, sandbox_spec("web")
@@ -144,6 +147,26 @@ async def test_containers_share_what_a_pod_shares(podman_runtime, sandbox_spec, 
         assert (await runtime.pod(spec.pod.uid))[0].ips[0] in addresses.pop()
 
         await runtime.update_resources(first, Resources(memory_limit=96 << 20))
+
+
+@pytest.mark.parametrize(
+    ("security", "calls_filtered", "has_all_capabilities"),
+    [
+        (Security(), True, False),
+        (Security(seccomp_profile="unconfined"), False, False),
+        (Security(privileged=True), False, True),
+    ],
+    ids=["default", "unconfined", "privileged"],
+)
+async def test_what_a_container_may_do(
+    podman_runtime, sandbox_spec, container_spec, security, calls_filtered, has_all_capabilities
+):
+    async with pod(podman_runtime, sandbox_spec()) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec(SLEEP, security=security))
+        status = await output(podman_runtime, container, "cat", "/proc/1/status")
+        told = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+        assert (told["Seccomp"] == "2") is calls_filtered
+        assert bool(int(told["CapEff"], 16) & _SYS_ADMIN) is has_all_capabilities
 
 
 async def test_death_is_told_at_once(podman_runtime, sandbox_spec, container_spec):
