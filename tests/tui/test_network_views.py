@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fake_node import FakeNode
@@ -123,7 +123,7 @@ def ingress() -> Object:
 
 
 async def test_a_forward_from_its_dialog_to_the_end_of_the_app(cluster: TuiCluster) -> None:
-    cluster.server.register_node("node-1", AnsweringNode())
+    cluster.server.register_node("node-1", cast(Any, AnsweringNode()))
     await cluster.pod("web")
     await service(cluster)
     async with browsing(cluster, size=(130, 30), command="svc") as browser:
@@ -161,7 +161,7 @@ async def test_a_forward_from_its_dialog_to_the_end_of_the_app(cluster: TuiClust
 
 
 async def test_forwards_end_with_the_app(cluster: TuiCluster) -> None:
-    cluster.server.register_node("node-1", AnsweringNode())
+    cluster.server.register_node("node-1", cast(Any, AnsweringNode()))
     await cluster.pod("web")
     opened: list[str] = []
     async with browsing(cluster, size=(130, 30), command="svc") as browser:
