@@ -64,8 +64,7 @@ class Cluster(EngineProcess):
         return subprocess.Popen(
             [sys.executable, "-m", "ktui", "--data-dir", str(self.data_dir), *words],
             text=True,
-            stdout=subprocess.PIPE,
-            **streams,
+            **{"stdout": subprocess.PIPE, **streams},
         )
 
     def until_says(self, text: str, *words: str, seconds: float = 15) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
+import pty
+import select
+import signal
+import struct
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -57,6 +64,33 @@ def test_exec_and_attach(cluster: Cluster):
     assert seen == b"got one\ngot bye\n"
     ended = cluster.until_pod("talk", lambda p: "terminated" in status_of(p, "talker")["state"])
     assert status_of(ended, "talker")["state"]["terminated"]["exitCode"] == 5
+
+
+def test_a_shell_has_the_size_of_its_terminal(cluster: Cluster):
+    cluster.write("p.yaml", pod("roomy"))
+    cluster.ready("roomy")
+    near, far = pty.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
+    shell = cluster.spawn("exec", "-it", "roomy", "--", "sh", stdin=far, stdout=far, stderr=far)
+    os.close(far)
+
+    def until(text: str) -> None:
+        shown = b""
+        while text.encode() not in shown:
+            readable, _, _ = select.select([near], [], [], 20)
+            assert readable, shown
+            shown += os.read(near, 4096)
+
+    until("# ")
+    os.write(near, b"stty size\n")
+    until("33 101\r\n")
+    fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    shell.send_signal(signal.SIGWINCH)
+    # The container's terminal follows; when, nobody tells.
+    os.write(near, b'while [ "$(stty size)" != "40 120" ]; do sleep 0.05; done; exit 5\n')
+    until("command terminated with exit code 5")
+    assert shell.wait(20) == 5
+    os.close(near)
 
 
 def test_logs_follow_on_and_those_before_a_restart_are_kept(cluster: Cluster):
