@@ -132,10 +132,9 @@ async def test_writes_in_the_other_version_are_stored_in_the_storage_version(wor
     assert patched["metadata"]["generation"] == 2
     assert world.stored("w")["spec"] == {"host": "c", "port": 3}
     patched["spec"]["address"] = "d:4"
-    await world.client.update(V2, patched)
+    updated = await world.client.update(V2, patched)
     assert (await world.client.get(V1, "w", "default"))["spec"] == {"host": "d", "port": 4}
-    status = {**patched, "metadata": {"name": "w", "namespace": "default"}, "status": {"ready": 1}}
-    await world.client.update(V2, status, subresource="status")
+    await world.client.update(V2, {**updated, "status": {"ready": 1}}, subresource="status")
     gone = await world.client.delete(V2, "w", "default")
     assert gone["status"] == "Success"
 

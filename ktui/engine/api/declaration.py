@@ -133,6 +133,8 @@ class Declaration:
     """Kinds deleted gracefully (pods): the seconds between mark and removal. None: removed at once."""
     creates_on_update: bool = False
     """PUT makes what is not there, as for kinds whose strategy in Kubernetes allows create on update."""
+    needs_version: bool = False
+    """PUT has to say which version it replaces, as for kinds without unconditional update in Kubernetes."""
     returns_deleted: bool = False
     """A delete that removes at once answers with the object as it was, not with a `Status`."""
     orphans_by_default: bool = False

@@ -199,11 +199,32 @@ class Writer:
             return Written(await self.create(write, with_metadata(obj, resourceVersion=None)), is_new=True)
         obj = self.decoded(write, obj)
 
+        if declaration.needs_version:
+            await self._check_version(write, obj)
+
         def build(old: Object) -> Object:
             _check_uid(write, obj, old)
             return obj
 
         return Written(await self.change(write, build))
+
+    async def _check_version(self, write: Write, obj: Object) -> None:
+        """A write that replaces no version in particular is refused, if there is something to replace."""
+        if metadata_of(obj).get("resourceVersion") not in (None, "", "0"):
+            return
+        resource = write.declaration.resource
+        await self._reader.get(write.declaration, write.namespace, write.name)
+        raise invalid(
+            replace(resource, kind=resource.plural),
+            write.name,
+            [
+                Cause(
+                    "metadata.resourceVersion",
+                    "FieldValueInvalid",
+                    "Invalid value: 0x0: must be specified for an update",
+                )
+            ],
+        )
 
     async def patch(self, write: Write, change: Callable[[Object], Object]) -> bytes:
         """PATCH: `change` gives the patched object, which is decoded as a body is."""

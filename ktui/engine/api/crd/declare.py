@@ -85,6 +85,7 @@ def _declaration(definition: Object, version: Object, webhook: ConversionWebhook
         validate_create=validate,
         has_status=has_status,
         has_generation=True,
+        needs_version=True,
         scale=_scale(scale) if scale else None,
         selectable_fields={
             string(field, "jsonPath").lstrip("."): _text_at(path_of(string(field, "jsonPath")))

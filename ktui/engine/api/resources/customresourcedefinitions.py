@@ -83,6 +83,7 @@ DECLARATIONS = (
         prepare_update=prepare_update,
         prepare_status=only_status,
         prepare_delete=prepare_delete,
+        needs_version=True,
         validate_create=validate,
         validate_update=validate_update,
         has_status=True,

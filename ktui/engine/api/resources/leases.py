@@ -45,6 +45,7 @@ DECLARATIONS = (
             ),
             AGE,
         ),
+        needs_version=True,
         validate_create=validate,
         validate_update=check_metadata_update,
     ),

@@ -69,6 +69,7 @@ DECLARATIONS = (
         prepare_create=without_status,
         prepare_update=keep_status,
         prepare_status=only_status,
+        needs_version=True,
         validate_create=validate,
         validate_update=check_metadata_update,
         has_status=True,

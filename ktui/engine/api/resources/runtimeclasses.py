@@ -57,6 +57,8 @@ DECLARATIONS = (
             AGE,
         ),
         default=default,
+        creates_on_update=True,
+        needs_version=True,
         validate_create=validate,
         validate_update=validate_update,
     ),

@@ -71,6 +71,7 @@ def _declared(resource: Resource, default: Callable[[Object], Object]) -> Declar
             AGE,
         ),
         default=default,
+        needs_version=True,
         validate_create=validate,
         validate_update=check_metadata_update,
         has_generation=True,
