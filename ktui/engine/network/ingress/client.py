@@ -12,25 +12,26 @@ import httptools
 
 from ktui.engine.network.ingress import pages
 from ktui.engine.network.ingress.balancer import Target
-from ktui.engine.network.ingress.exchange import HOP_BY_HOP, Exchange, Headers
+from ktui.engine.network.ingress.exchange import Exchange, Headers
+from ktui.engine.network.ingress.heads import (
+    Asker,
+    Framing,
+    RefusedError,
+    backend_head,
+    host_name,
+    read_framing,
+    rewritten,
+)
 from ktui.engine.network.ingress.routes import Backend, Route
 
 log = logging.getLogger(__name__)
 
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_WAITING_BYTES = 256 * 1024
-_FORWARDED = frozenset(
-    (
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-proto",
-        b"x-forwarded-port",
-        b"x-real-ip",
-        b"forwarded",
-        b"expect",
-    )
-)
-"""What the proxy says itself: a client can't pretend to be another one."""
+_MOST_WAITING = 32
+"""Requests that a client may send ahead; it is not read on before some are answered."""
+_LINGER_SECONDS = 2.0
+"""How long a client that is still sending gets to hear its answer."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -40,6 +41,8 @@ class Ready(NamedTuple):
     data: bytes
     keeps: bool
     """The connection goes on after it."""
+    lingers: bool = False
+    """The client may still be sending."""
 
 
 class Site(Protocol):
@@ -71,6 +74,8 @@ class ClientConnection(asyncio.Protocol):
         self.is_gone = False
         self.idle_since = clock()
         """Since when nothing was under way; 0 while something is."""
+        self.ends_at = 0.0
+        """When a connection that waits for the client's end is ended; 0 for one that goes on."""
         self.exchange: Exchange | None = None
         self._site = site
         self._clock = clock
@@ -92,6 +97,7 @@ class ClientConnection(asyncio.Protocol):
         self._is_ending = False
         """What still comes is not looked at."""
         self._is_paused = False
+        self._is_draining = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -105,7 +111,10 @@ class ClientConnection(asyncio.Protocol):
         self._waiting.clear()
         exchange, self.exchange = self.exchange, None
         if exchange is not None and exchange.upstream is not None:
-            exchange.upstream.close()
+            if self._is_tunnel:
+                exchange.upstream.finish()
+            else:
+                exchange.upstream.close()
 
     def data_received(self, data: bytes) -> None:
         if self._is_tunnel:
@@ -119,7 +128,10 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._parse(data)
         waiting = self._reading
-        if waiting is not None and waiting.upstream is None and waiting.body_bytes > _MOST_WAITING_BYTES:
+        is_held = waiting is not None and (waiting.upstream is None or waiting.is_upgrade)
+        if waiting is not None and is_held and waiting.body_bytes > _MOST_WAITING_BYTES:
+            self.pause_reading()
+        if len(self._waiting) >= _MOST_WAITING:
             self.pause_reading()
 
     def _parse(self, data: bytes) -> None:
@@ -158,6 +170,8 @@ class ClientConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
+        if len(self._waiting) >= _MOST_WAITING:
+            return
         if self._transport is not None and self._is_paused and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
@@ -175,6 +189,23 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def drain(self) -> None:
+        """The proxy ends: what is under way and what comes within a moment is answered, then the connection ends."""
+        self._is_draining = True
+        if self.exchange is not None:
+            self.exchange.is_closing = True
+
+    def _end(self) -> None:
+        """End once the client has: closed at once, what it still sends would take its answer away."""
+        self._is_ending = True
+        self.ends_at = self._clock() + _LINGER_SECONDS
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._waiting.clear()
+        self.resume_reading()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
     def become_tunnel(self, exchange: Exchange, first: bytes) -> None:
         """From now on bytes pass both ways as they are."""
         self._is_tunnel = True
@@ -182,18 +213,22 @@ class ClientConnection(asyncio.Protocol):
         if body := exchange.take_body():
             assert exchange.upstream is not None
             exchange.upstream.write(body)
+        self.resume_reading()
 
     def finished(self, exchange: Exchange) -> None:
         """The response of the exchange under way has gone out."""
         self.exchange = None
-        if exchange.is_closing or not exchange.is_complete:
+        if not exchange.is_complete:
             # What is left of its request would be taken for the next one.
+            self._end()
+            return
+        if exchange.is_closing:
             self._is_ending = True
             self.close()
             return
         self.idle_since = self._clock()
-        self.resume_reading()
         self._go_on()
+        self.resume_reading()
 
     def fail(self, exchange: Exchange, code: int, text: str) -> None:
         """A backend did not answer."""
@@ -222,6 +257,8 @@ class ClientConnection(asyncio.Protocol):
         self._count(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
+        if self._is_ending:
+            return
         self.idle_since = 0.0
         self._body_limit = 0
         answer = self._begin()
@@ -259,22 +296,36 @@ class ClientConnection(asyncio.Protocol):
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
         # The parser stops where a request asks for another protocol.
-        keeps = parser.should_keep_alive() and not parser.should_upgrade()
+        keeps = parser.should_keep_alive() and not parser.should_upgrade() and not self._is_draining
+        framing = read_framing(self._headers, version)
         is_head = method == b"HEAD"
         host, target = self._asked_for(method, version)
         path = target.partition("?")[0]
-        name = _host_name(host)
+        name = host_name(host)
+
+        def answer(data: Callable[[bool], bytes]) -> Ready:
+            # A client that waits to be told sends its body or does not: its next request could not be found.
+            goes_on = keeps and not framing.expects
+            return Ready(data(goes_on), goes_on, framing.has_body)
+
         route = self._site.route(name, path)
         if route is None or route.backend is None:
-            text = f"No Ingress has a rule for {host or '-'}{path}."
-            return Ready(pages.page(404, text, keep_alive=keeps, is_head=is_head), keeps)
-        if not self._is_secure and (suffix := self._site.needs_https(name, route)) != "-":
-            return Ready(pages.redirect(f"https://{name}{suffix}{target}", keep_alive=keeps), keeps)
+            text = (
+                f"No Ingress has a rule for {host or '-'}{path}."
+                if route is None
+                else f"Ingress {route.ingress} leads to a resource, which this controller does not serve."
+            )
+            code = 404 if route is None else 503
+            return answer(lambda on: pages.page(code, text, keep_alive=on, is_head=is_head))
+        if name and not self._is_secure and (suffix := self._site.needs_https(name, route)) != "-":
+            return answer(lambda on: pages.redirect(f"https://{name}{suffix}{target}", keep_alive=on))
         targets = self._site.targets(route.backend)
         if not targets:
-            text = self._site.explain(route.backend)
-            return Ready(pages.page(503, text, keep_alive=keeps, is_head=is_head), keeps)
-        return self._exchange(route, method, version, targets, host, target, keeps=keeps)
+            why = self._site.explain(route.backend)
+            return answer(lambda on: pages.page(503, why, keep_alive=on, is_head=is_head))
+        exchange = self._exchange(route, method, version, targets, host, target, framing)
+        exchange.is_closing = not keeps
+        return exchange
 
     def _asked_for(self, method: bytes, version: str) -> tuple[str, str]:
         """Host and target of the request. Raises RefusedError."""
@@ -301,72 +352,45 @@ class ClientConnection(asyncio.Protocol):
         targets: tuple[Target, ...],
         host: str,
         target: str,
-        *,
-        keeps: bool,
+        framing: Framing,
     ) -> Exchange:
-        is_chunked, expects, upgrade, length, named = False, False, b"", 0, frozenset[bytes]()
-        for name, value in self._headers:
-            match name.lower():
-                case b"transfer-encoding":
-                    is_chunked = True
-                case b"content-length":
-                    length = int(value)
-                case b"expect":
-                    expects = value.lower() == b"100-continue"
-                case b"upgrade":
-                    upgrade = value
-                case b"connection":
-                    named |= {word.strip().lower() for word in value.split(b",")}
-                case _:
-                    pass
         limit = self._body_limit = route.options.body_bytes
-        if limit and length > limit:
+        if limit and framing.length and framing.length > limit:
             raise RefusedError(413, f"The body is longer than {limit} bytes.")
-        is_upgrade = bool(upgrade) and b"upgrade" in named and self._parser.should_upgrade()
-        if self._parser.should_upgrade() and (length or is_chunked):
+        asks_for_other = self._parser.should_upgrade()
+        if asks_for_other and framing.has_body:
             raise RefusedError(400, "A request for another protocol has no body.")
-        is_upgrade = is_upgrade and upgrade.lower() != b"h2c"
-        if expects and (length or is_chunked):
-            self.write(_CONTINUE)
-        path = _rewritten(route, target)
-        lines = [b"%b %b HTTP/1.1" % (method, path.encode("latin-1"))]
-        left_out = HOP_BY_HOP | _FORWARDED | named
-        lines += [
-            b"%b: %b" % (name, value)
-            for name, value in self._headers
-            if (lower := name.lower()) not in left_out and lower != b"host"
-        ]
-        scheme = "https" if self._is_secure else "http"
-        told = (
-            f"Host: {host}\r\nX-Forwarded-For: {self._peer}\r\nX-Real-IP: {self._peer}\r\n"
-            f"X-Forwarded-Host: {host}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {self._port}"
+        is_upgrade = (
+            asks_for_other and b"upgrade" in framing.named and framing.upgrade.lower() not in (b"", b"h2c")
         )
-        lines.append(told.encode("latin-1"))
-        if is_chunked:
-            lines.append(b"Transfer-Encoding: chunked")
-        if is_upgrade:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: %b" % upgrade)
-        exchange = Exchange(
+        asker = Asker(self._peer, self._port, self._is_secure)
+        path = rewritten(route, target)
+        return Exchange(
             self,
             route,
             method,
             version,
             targets,
-            b"\r\n".join(lines) + b"\r\n\r\n",
-            is_chunked=is_chunked,
+            backend_head(method, path, host, self._headers, framing, asker, is_upgrade=is_upgrade),
+            is_chunked=framing.is_chunked,
             is_upgrade=is_upgrade,
+            expects=framing.expects and framing.has_body,
         )
-        exchange.is_closing = not keeps
-        return exchange
 
     def _start(self, answer: Exchange | Ready) -> None:
         if isinstance(answer, Exchange):
             self.exchange = answer
+            if self._is_draining:
+                answer.is_closing = True
+            if answer.expects and not answer.body_bytes:
+                self.write(_CONTINUE)
             self._site.serve(answer)
             return
         self.write(answer.data)
         self.idle_since = self._clock()
-        if not answer.keeps:
+        if answer.lingers and not answer.keeps:
+            self._end()
+        elif not answer.keeps:
             self._is_ending = True
             self.close()
 
@@ -375,37 +399,19 @@ class ClientConnection(asyncio.Protocol):
             self._start(self._waiting.popleft())
 
     def _refuse(self, code: int, text: str) -> None:
-        """Answer and end: where the request stops can't be told any more."""
+        """Answer and end: where the request stops can't be told any more. Those before it get their answers."""
         self._is_ending = True
-        self._waiting.clear()
+        if self._reading is not None and self._waiting and self._waiting[-1] is self._reading:
+            self._waiting.pop()
+        answer = Ready(pages.page(code, text, keep_alive=False), keeps=False, lingers=True)
         exchange = self.exchange
+        if exchange is not None and exchange.is_complete:
+            self._waiting.append(answer)
+            return
         if exchange is not None and exchange.head_sent:
             self.abort()
             return
+        self.exchange = None
         if exchange is not None and exchange.upstream is not None:
             exchange.upstream.close()
-        self.write(pages.page(code, text, keep_alive=False))
-        self.close()
-
-
-class RefusedError(Exception):
-    """A request that is answered with an error, after which the connection ends."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header: no port, lower case, no dot at its end."""
-    if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.partition(":")[0].lower().rstrip(".")
-
-
-def _rewritten(route: Route, target: str) -> str:
-    if not route.options.rewrite:
-        return target
-    path, mark, query = target.partition("?")
-    return route.options.rewrite + mark + query if path else target
+        self._start(answer)

@@ -44,6 +44,7 @@ class Exchange:
         "body_bytes",
         "client",
         "deadline",
+        "expects",
         "head",
         "head_sent",
         "is_chunked",
@@ -70,6 +71,7 @@ class Exchange:
         *,
         is_chunked: bool,
         is_upgrade: bool,
+        expects: bool = False,
     ) -> None:
         self.client = client
         self.route = route
@@ -81,6 +83,9 @@ class Exchange:
         self.is_chunked = is_chunked
         """The request's body goes on in chunks."""
         self.is_upgrade = is_upgrade
+        """Another protocol is asked for: what follows the head waits until the backend agrees."""
+        self.expects = expects
+        """The client waits to be told before it sends the body."""
         self.upstream: UpstreamConnection | None = None
         self.tries = 0
         self.body: list[bytes] = []
@@ -101,6 +106,11 @@ class Exchange:
         if self.head_sent or self.request_sent or self.tries >= _MOST_TRIES:
             return False
         return not was_sent or self.is_repeatable
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody waits for the response any more."""
+        return self.client.is_gone or self.client.exchange is not self
 
     @property
     def is_repeatable(self) -> bool:
@@ -125,7 +135,7 @@ class Exchange:
             self._pass_on(b"0\r\n\r\n")
 
     def _pass_on(self, data: bytes) -> None:
-        if self.upstream is not None and self.upstream.is_open:
+        if self.upstream is not None and self.upstream.is_open and not self.is_upgrade:
             self.request_sent = True
             self.upstream.write(data)
         else:

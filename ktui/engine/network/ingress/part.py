@@ -75,6 +75,7 @@ class IngressPart:
                 self.serving.set()
                 await self._follow()
             finally:
+                await self._proxy.drain()
                 await self._proxy.close()
 
     def _on_secret(self, delta: Delta[Object]) -> None:

@@ -18,6 +18,10 @@ _IDLE_SECONDS = 75.0
 """How long a client's connection may wait for its first request, or for the next one."""
 _SWEEP_SECONDS = 1.0
 _HTTPS = 443
+_DRAIN_SECONDS = 2.0
+_LAST_REQUEST_SECONDS = 0.5
+"""How long a kept connection may still bring a request, so that none is lost that was on its way."""
+_DRAIN_STEP_SECONDS = 0.05
 
 
 class IngressProxy:
@@ -57,9 +61,26 @@ class IngressProxy:
                 exchange = connection.exchange
                 if exchange is not None and 0 < exchange.deadline < now:
                     self._too_long(exchange)
+                elif 0 < connection.ends_at < now:
+                    connection.abort()
                 elif exchange is None and connection.idle_since + _IDLE_SECONDS < now:
                     connection.close()
             self._pool.sweep()
+
+    async def drain(self) -> None:
+        """Accept nobody any more, and give those who are connected a moment to have their answers."""
+        # What is in the listeners' queues first.
+        await asyncio.sleep(0)
+        for server in self._servers:
+            server.close()
+        started = self._clock()
+        for connection in self._connections:
+            connection.drain()
+        while self._connections and (waited := self._clock() - started) < _DRAIN_SECONDS:
+            for connection in list(self._connections):
+                if connection.exchange is None and waited > _LAST_REQUEST_SECONDS:
+                    connection.close()
+            await asyncio.sleep(_DRAIN_STEP_SECONDS)
 
     async def close(self) -> None:
         for server in self._servers:
@@ -109,6 +130,9 @@ class IngressProxy:
         assert exchange.route.backend is not None
         if exchange.upstream is not None:
             exchange.upstream.close()
+        if not exchange.is_complete and not exchange.head_sent:
+            exchange.client.fail(exchange, 408, "The request's body did not come in time.")
+            return
         seconds = exchange.route.options.read_seconds
         text = f"Service {exchange.route.backend.service} did not answer within {seconds:g} s."
         exchange.client.fail(exchange, 504, text)

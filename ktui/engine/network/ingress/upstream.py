@@ -13,6 +13,8 @@ from ktui.engine.network.ingress.exchange import HOP_BY_HOP, Exchange, Headers
 
 _KEPT_PER_TARGET = 64
 _KEPT_SECONDS = 30.0
+_CONTINUE = 100
+"""The proxy says so itself."""
 _SWITCHING = 101
 _EMPTY = (204, 304)
 
@@ -52,7 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange.client.is_writing_paused:
             self.pause_reading()
         exchange.client.resume_reading()
-        self._transport.write(exchange.head + exchange.take_body())
+        self._transport.write(exchange.head if exchange.is_upgrade else exchange.head + exchange.take_body())
 
     def write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -64,6 +66,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_open = False
         if self._transport is not None:
             self._transport.abort()
+
+    def finish(self) -> None:
+        """The client of a tunnel has ended: what it sent goes out first."""
+        self._exchange = None
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.close()
 
     def pause_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -127,6 +136,9 @@ class UpstreamConnection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        if self._is_done:
+            # Nobody asked for a second answer; what follows it can't be trusted.
+            self._keeps = False
         self._headers = []
         self._reason = b""
 
@@ -138,10 +150,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         exchange = self._exchange
-        assert exchange is not None
+        if self._is_done or exchange is None:
+            return
         status = self._parser.get_status_code()
         self._status = status
         if status < 200 and status != _SWITCHING:
+            if status != _CONTINUE and exchange.version == "1.1":
+                head = [b"%b: %b" % header for header in self._headers if header[0].lower() not in HOP_BY_HOP]
+                lines = (b"HTTP/1.1 %d %b" % (status, self._reason), *head, b"\r\n")
+                self._out.append(b"\r\n".join(lines))
             self._headers.clear()
             self._reason = b""
             return
@@ -165,18 +182,27 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_done = True
 
     def _head(self, exchange: Exchange, status: int) -> bytes:
-        has_length, is_chunked = False, False
+        length, is_chunked = b"", False
+        named = frozenset(
+            word.strip().lower()
+            for name, value in self._headers
+            if name.lower() == b"connection"
+            for word in value.split(b",")
+        )
         lines = [b"HTTP/1.1 %d %b" % (status, self._reason)]
         for name, value in self._headers:
             lower = name.lower()
-            if lower in HOP_BY_HOP:
-                if lower == b"transfer-encoding":
-                    is_chunked = True
-                elif lower == b"upgrade" and status == _SWITCHING:
-                    lines.append(b"Upgrade: %b" % value)
-                continue
-            has_length = has_length or lower == b"content-length"
-            lines.append(b"%b: %b" % (name, value))
+            if lower == b"content-length":
+                length = value
+            elif lower == b"transfer-encoding":
+                is_chunked = True
+            elif lower == b"upgrade" and status == _SWITCHING:
+                lines.append(b"Upgrade: %b" % value)
+            elif lower not in HOP_BY_HOP and lower not in named:
+                lines.append(b"%b: %b" % (name, value))
+        has_length = bool(length) and not is_chunked
+        if has_length:
+            lines.append(b"Content-Length: %b" % length)
         self._headers.clear()
         self._reason = b""
         self._ends_with_connection = not has_length and not is_chunked and status not in _EMPTY
@@ -184,12 +210,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_chunking = (
             (is_chunked or self._ends_with_connection)
             and not is_old
-            and status != _SWITCHING
+            and status not in (_SWITCHING, *_EMPTY)
             and exchange.method != b"HEAD"
         )
         if self._is_chunking:
             lines.append(b"Transfer-Encoding: chunked")
-        elif is_old and not has_length:
+        elif is_old and not has_length and status not in _EMPTY:
             exchange.is_closing = True
         if status == _SWITCHING:
             lines.append(b"Connection: Upgrade")
@@ -245,8 +271,9 @@ class Pool:
         """Send an exchange to its next backend."""
         target = exchange.next_target()
         self.touch(exchange)
-        # One that ends at this moment would lose a request that can't be sent again.
-        idle = self._idle.get(target) if exchange.is_repeatable else None
+        # One that ends at this moment would lose a request that can't be sent again; and where one has, the
+        # others are likely to.
+        idle = self._idle.get(target) if exchange.is_repeatable and exchange.tries == 1 else None
         while idle:
             connection = idle.pop()
             if connection.is_open:
@@ -263,14 +290,14 @@ class Pool:
             async with asyncio.timeout(exchange.route.options.connect_seconds):
                 await self._open(connection)
         except (OSError, TimeoutError) as error:
-            if exchange.client.is_gone:
+            if exchange.is_over:
                 return
             if exchange.may_try_again(was_sent=False):
                 self.serve(exchange)
             else:
                 self._failed(exchange, f"{target.host}:{target.port}: {error or 'no answer'}")
             return
-        if exchange.client.is_gone:
+        if exchange.is_over:
             connection.close()
         else:
             connection.send(exchange)
@@ -285,7 +312,7 @@ class Pool:
 
     def lost(self, exchange: Exchange, connection: UpstreamConnection, why: str) -> None:
         """A backend failed in the middle of an exchange."""
-        if exchange.client.is_gone:
+        if exchange.is_over:
             return
         if exchange.may_try_again(was_sent=True):
             self.serve(exchange)
