@@ -33,7 +33,8 @@ from ktui.engine.controllers import revisions, rollout
 from ktui.engine.controllers.batches import AT_ONCE, each_of, slow_start
 from ktui.engine.controllers.deletion_order import deletion_cost, pods_to_delete
 from ktui.engine.controllers.podgc import excess_finished
-from ktui.engine.controllers.tolerations import seconds_tolerated, tolerates
+from ktui.engine.controllers.tolerations import seconds_tolerated
+from ktui.kube.tolerations import tolerates
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -310,7 +311,7 @@ def test_history_grows_with_each_return():
     ],
 )
 def test_tolerations(toleration, expected):
-    assert tolerates(toleration, Taint(key="k", value="v", effect="NoExecute")) is expected
+    assert tolerates([toleration], Taint(key="k", value="v", effect="NoExecute")) is expected
 
 
 def test_the_shortest_toleration_counts_and_every_taint_needs_one():

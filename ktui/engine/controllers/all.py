@@ -22,6 +22,7 @@ from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
 from ktui.engine.controllers.podgc import PodGarbageCollector
 from ktui.engine.controllers.published_services import Published, PublishedServices
 from ktui.engine.controllers.replicaset import ReplicaSetController
+from ktui.engine.controllers.replicationcontroller import ReplicationControllerController
 from ktui.engine.controllers.resourcequota import ResourceQuotaController
 from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
@@ -50,6 +51,7 @@ def default_controllers(
     return [
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
+        ReplicationControllerController(client, recorder.named("replication-controller"), clock),
         GarbageCollector(client, recorder.named("garbage-collector-controller"), clock),
         NamespaceController(client, clock),
         NodeLifecycleController(client, recorder.named("node-controller"), clock),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from lightkube.models.apps_v1 import ReplicaSet
+from lightkube.models.apps_v1 import ReplicaSet, ReplicaSetStatus
 from lightkube.models.core_v1 import Pod
 
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
-from ktui.client.informer import Delta, Informers
+from ktui.client.informer import Informer, Informers
 from ktui.engine.controllers.batches import each_of, slow_start
 from ktui.engine.controllers.deletion_order import pods_to_delete
 from ktui.engine.controllers.expectations import Expectations
@@ -26,8 +27,6 @@ from ktui.engine.controllers.objects import (
     is_deleting,
     is_finished,
     key_of,
-    labels_of,
-    namespace_of,
     seconds_until,
     uid_of,
     with_status,
@@ -37,16 +36,16 @@ from ktui.engine.controllers.ownership import (
     controller_of,
     index_ownership,
     owned_by,
-    resolve,
 )
 from ktui.engine.controllers.pod_control import PodControl, is_namespace_terminating, pod_from_template
+from ktui.engine.controllers.pod_owners import PodOwners
 from ktui.engine.controllers.replicaset_status import replicaset_status
 from ktui.engine.controllers.runtime import Controller, Result, enqueue_object
 from ktui.engine.controllers.workqueue import WorkQueue
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import PODS, REPLICA_SETS
-from ktui.kube.resource import ObjectKey
+from ktui.kube.resource import ObjectKey, Resource
 from ktui.kube.selector import Selector
 
 BURST = 500
@@ -60,65 +59,44 @@ class ReplicaSetController(Controller[ObjectKey]):
 
     name = "replicaset-controller"
     workers = 5
+    resource: ClassVar[Resource] = REPLICA_SETS
+    model: ClassVar[type[Any]] = ReplicaSet
+    """What owners are decoded to: a ReplicaSet, or what has the same fields."""
 
     def __init__(self, client: Client, recorder: EventRecorder, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._pod_control = PodControl(client, recorder)
-        self._claims = Claims(client, REPLICA_SETS, PODS)
+        self._claims = Claims(client, self.resource, PODS)
         self._expectations = Expectations(clock)
 
     def setup(self, informers: Informers, queue: WorkQueue[ObjectKey]) -> None:
         self._queue = queue
-        self._replica_sets = informers.of(REPLICA_SETS, ReplicaSet)
+        self._replica_sets: Informer[ReplicaSet] = informers.of(self.resource, self.model)
         self._pods = informers.of(PODS, Pod)
         index_ownership(self._pods)
         index_ownership(self._replica_sets)
         self._replica_sets.add_handler(enqueue_object(queue))
-        self._pods.add_handler(self._pod_changed)
+        owners = PodOwners(
+            self._replica_sets, self.resource, self.selector, self._enqueue, self._expectations
+        )
+        self._pods.add_handler(owners.pod_changed)
 
-    def _pod_changed(self, delta: Delta[Pod]) -> None:
-        old, new = delta.old, delta.new
-        if new is None or (is_deleting(new) and (old is None or not is_deleting(old))):
-            self._pod_going(new if new is not None else old)
-        if new is None:
-            return
-        before, after = (controller_of(old) if old is not None else None), controller_of(new)
-        if old is not None and before is not None and (after is None or before.uid != after.uid):
-            self._enqueue_owner(old)
-        if after is not None:
-            owner = resolve(self._replica_sets, REPLICA_SETS, delta.key.namespace, new)
-            if owner is None:
-                return
-            if old is None:
-                self._expectations.creation_observed(key_of(owner))
-            self._enqueue(owner)
-        elif old is None or before is not None or labels_of(old) != labels_of(new):
-            self._enqueue_adopters(new)
+    @staticmethod
+    def selector(replica_set: ReplicaSet) -> Selector:
+        """Which pods are its own."""
+        return Selector.of(replica_set.spec.selector)
 
-    def _pod_going(self, pod: Pod | None) -> None:
-        if pod is None:
-            return
-        owner = resolve(self._replica_sets, REPLICA_SETS, namespace_of(pod), pod)
-        if owner is not None:
-            self._expectations.deletion_observed(key_of(owner), uid_of(pod))
-            self._enqueue(owner)
+    @staticmethod
+    def shown(status: ReplicaSetStatus) -> ReplicaSetStatus:
+        """What of the status the kind has."""
+        return status
 
     def _enqueue(self, owner: ReplicaSet) -> None:
         """Look at the owner of a pod that changed. A reconcile looks at all pods, so a large one waits for
         more changes to come."""
         pods = owner.status.replicas if owner.status else 0
         self._queue.add_after(key_of(owner), GATHERING_SECONDS if pods > LARGE else 0)
-
-    def _enqueue_owner(self, pod: Pod) -> None:
-        owner = resolve(self._replica_sets, REPLICA_SETS, namespace_of(pod), pod)
-        if owner is not None:
-            self._queue.add(key_of(owner))
-
-    def _enqueue_adopters(self, pod: Pod) -> None:
-        for replica_set in self._replica_sets.list(namespace_of(pod)):
-            if _selector(replica_set).matches(labels_of(pod)):
-                self._queue.add(key_of(replica_set))
 
     async def reconcile(self, key: ObjectKey) -> Result | None:
         replica_set = self._replica_sets.get(key)
@@ -127,7 +105,7 @@ class ReplicaSetController(Controller[ObjectKey]):
             return None
         satisfied = self._expectations.satisfied(key)
         claimed = await self._claims.claim(
-            replica_set, _selector(replica_set), self._pods, lambda pod: not is_finished(pod)
+            replica_set, self.selector(replica_set), self._pods, lambda pod: not is_finished(pod)
         )
         active = [pod for pod in claimed if is_active(pod)]
         terminating = sum(is_deleting(pod) and not is_finished(pod) for pod in claimed)
@@ -136,9 +114,9 @@ class ReplicaSetController(Controller[ObjectKey]):
         if satisfied and not is_deleting(replica_set):
             failure, error = await self._scale(key, replica_set, active)
         now = self._clock.now()
-        status = replicaset_status(replica_set, active, terminating, failure, now)
+        status = self.shown(replicaset_status(replica_set, active, terminating, failure, now))
         if status != replica_set.status:
-            await self._client.update(REPLICA_SETS, with_status(replica_set, status), subresource="status")
+            await self._client.update(self.resource, with_status(replica_set, status), subresource="status")
         if error is not None:
             raise error
         min_ready = replica_set.spec.minReadySeconds or 0
@@ -173,7 +151,7 @@ class ReplicaSetController(Controller[ObjectKey]):
 
     async def _create(self, key: ObjectKey, replica_set: ReplicaSet, count: int) -> BaseException | None:
         assert replica_set.spec.template is not None
-        pod = pod_from_template(replica_set.spec.template, replica_set, REPLICA_SETS)
+        pod = pod_from_template(replica_set.spec.template, replica_set, self.resource)
         self._expectations.expect_creations(key, count)
 
         async def create() -> None:
@@ -207,10 +185,6 @@ class ReplicaSetController(Controller[ObjectKey]):
 
         errors = await each_of(functools.partial(delete, pod) for pod in victims)
         return errors[0] if errors else None
-
-
-def _selector(replica_set: ReplicaSet) -> Selector:
-    return Selector.of(replica_set.spec.selector)
 
 
 def _wanted(replica_set: ReplicaSet) -> int:

@@ -6,23 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from lightkube.models.core_v1 import Node, Taint, Toleration
 
+from ktui.kube.tolerations import tolerates
+
 
 def no_execute_taints(node: Node | None) -> list[Taint]:
     taints: Sequence[Taint] = (node.spec.taints if node and node.spec else None) or ()
     return [taint for taint in taints if taint.effect == "NoExecute"]
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Whether the toleration matches the taint: effect, key and value, each as far as it is given."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    if not toleration.key:
-        return False
-    return toleration.operator in (None, "", "Equal") and (toleration.value or "") == (taint.value or "")
 
 
 def seconds_tolerated(
@@ -31,7 +20,7 @@ def seconds_tolerated(
     """(all taints are tolerated, for how many seconds); None: for ever."""
     limits: list[float] = []
     for taint in taints:
-        matching = [each for each in tolerations if tolerates(each, taint)]
+        matching = [each for each in tolerations if tolerates([each], taint)]
         if not matching:
             return False, 0.0
         limits += [max(each.tolerationSeconds, 0) for each in matching if each.tolerationSeconds is not None]

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from ktui.engine.scheduler.events import ClusterEvent
 from ktui.engine.scheduler.framework import SKIP, Rejection, normalized
-from ktui.engine.scheduler.node_selector import preferred_nodes, required_nodes
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
+from ktui.kube.node_selector import preferred_nodes, required_nodes
 
 _NO_MATCH: Final = Rejection(("node(s) didn't match Pod's node affinity/selector",), resolvable=False)
 

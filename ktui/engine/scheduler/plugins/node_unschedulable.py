@@ -10,7 +10,7 @@ from ktui.engine.scheduler.events import ClusterEvent
 from ktui.engine.scheduler.framework import Rejection
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
-from ktui.engine.scheduler.tolerations import tolerates
+from ktui.kube.tolerations import tolerates
 
 _CORDON: Final = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 _UNSCHEDULABLE: Final = Rejection(("node(s) were unschedulable",), resolvable=False)

@@ -10,7 +10,7 @@ from ktui.engine.scheduler.framework import MAX_SCORE, Rejection, normalized
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
-from ktui.engine.scheduler.tolerations import tolerates, untolerated
+from ktui.kube.tolerations import tolerates, untolerated
 
 _HARD: Final = frozenset(("NoSchedule", "NoExecute"))
 _TAINTED: Final = Rejection(("node(s) had untolerated taint(s)",), resolvable=False)

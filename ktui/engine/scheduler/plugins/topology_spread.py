@@ -18,12 +18,12 @@ from lightkube.models.core_v1 import TopologySpreadConstraint
 
 from ktui.engine.scheduler.events import ClusterEvent
 from ktui.engine.scheduler.framework import MAX_SCORE, SKIP, Rejection
-from ktui.engine.scheduler.node_selector import RequiredNodes, required_nodes
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo, pod_selector
 from ktui.engine.scheduler.snapshot import Snapshot
-from ktui.engine.scheduler.tolerations import untolerated
+from ktui.kube.node_selector import RequiredNodes, required_nodes
 from ktui.kube.selector import Selector
+from ktui.kube.tolerations import untolerated
 
 _HOST: Final = "kubernetes.io/hostname"
 _ZONE: Final = "topology.kubernetes.io/zone"

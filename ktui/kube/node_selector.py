@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from lightkube.models.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 
-from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.kube.selector import Requirement, Selector
 
 _OPERATORS: Final = {
@@ -24,6 +23,16 @@ _OPERATORS: Final = {
 }
 
 
+class NamedNode(Protocol):
+    """What is asked of a node."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class NodeTerm:
     """One term: all of its expressions on labels and on fields must hold. An empty one matches nothing."""
@@ -32,7 +41,7 @@ class NodeTerm:
     fields: Selector
     weight: int = 0
 
-    def matches(self, node: NodeInfo) -> bool:
+    def matches(self, node: NamedNode) -> bool:
         if self.labels.empty and self.fields.empty:
             return False
         return self.labels.matches(node.labels) and self.fields.matches({"metadata.name": node.name})
@@ -45,7 +54,7 @@ class RequiredNodes:
     labels: Selector
     terms: Sequence[NodeTerm] | None
 
-    def matches(self, node: NodeInfo) -> bool:
+    def matches(self, node: NamedNode) -> bool:
         if not self.labels.matches(node.labels):
             return False
         return self.terms is None or any(term.matches(node) for term in self.terms)
