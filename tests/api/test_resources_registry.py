@@ -42,6 +42,7 @@ def test_finds_by_url_and_by_kind() -> None:
     assert {d.resource.plural for d in REGISTRY if "all" in d.resource.categories} == {
         "pods",
         "services",
+        "horizontalpodautoscalers",
         "daemonsets",
         "deployments",
         "replicasets",

@@ -45,6 +45,7 @@ BODIES: dict[str, Object] = {
     "pods": {"spec": {**TEMPLATE["spec"], "automountServiceAccountToken": False}},
     "serviceaccounts": {},
     "persistentvolumes": {
+        "metadata": {"finalizers": ["kubernetes.io/pv-protection"]},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Gi"},
@@ -53,7 +54,15 @@ BODIES: dict[str, Object] = {
         }
     },
     "persistentvolumeclaims": {
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1024Mi"}}}
+        "metadata": {"finalizers": ["kubernetes.io/pvc-protection"]},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1024Mi"}},
+            "storageClassName": "local-path",
+        },
+    },
+    "horizontalpodautoscalers.autoscaling": {
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}
     },
     "storageclasses.storage.k8s.io": {"provisioner": "example.com/none"},
     "services": {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}},
@@ -129,7 +138,8 @@ async def client(clock: FakeClock):
 
 
 def body_of(key: str) -> Object:
-    return {**BODIES.get(key, {}), "metadata": {"name": "x"}}
+    body = BODIES.get(key, {})
+    return {**body, "metadata": {**body.get("metadata", {}), "name": "x"}}
 
 
 @pytest.mark.parametrize("resource", STORED, ids=str)

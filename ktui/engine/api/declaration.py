@@ -80,6 +80,14 @@ class Custom:
     """The definition is being deleted: no more objects are made."""
 
 
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A version of a built-in kind that is stored as another one."""
+
+    from_storage: Callable[[bytes], bytes]
+    to_storage: Callable[[Object], Object]
+
+
 def _unchanged(obj: Object) -> Object:
     return obj
 
@@ -145,6 +153,8 @@ class Declaration:
     """Read-only, but users may delete one: if it still means something, the engine writes it anew."""
     prepare_delete: Callable[[Object], Object] = _unchanged
     """What a delete does to an object before it is marked: finalizers that have to be worked off."""
+    converted: Converted | None = None
+    """Of versions that are stored as another one; None: as they are."""
     custom: Custom | None = None
     """Of kinds declared by a CustomResourceDefinition; `schema` is the name it is published by."""
 
@@ -153,12 +163,19 @@ class Declaration:
         """How objects of this kind merge."""
         return self.custom.shape if self.custom else shape_of(self.schema)
 
+    @property
+    def is_shown_as_stored(self) -> bool:
+        """No object of it has to be converted to be read."""
+        return self.converted is None and (self.custom is None or self.custom.from_storage is None)
+
     async def shown(self, data: bytes) -> bytes:
         """A stored object as this version of its kind has it."""
-        return data if self.custom is None else (await self.all_shown([data]))[0]
+        return data if self.is_shown_as_stored else (await self.all_shown([data]))[0]
 
     async def all_shown(self, data: Sequence[bytes]) -> Sequence[bytes]:
         """Stored objects as this version of their kind has them."""
+        if self.converted is not None:
+            return [self.converted.from_storage(each) for each in data]
         custom = self.custom
         if custom is None or custom.from_storage is None:
             return data
@@ -168,6 +185,8 @@ class Declaration:
 
     async def stored(self, obj: Object) -> Object:
         """An object of this version as it is stored."""
+        if self.converted is not None:
+            return self.converted.to_storage(obj)
         if self.custom is None or self.custom.stored_version == self.resource.version:
             return obj
         if self.custom.conversion is not None:

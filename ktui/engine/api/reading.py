@@ -71,7 +71,7 @@ class Reader:
         while True:
             for start in range(0, len(page.entries), _SLICE):
                 part = page.entries[start : start + _SLICE]
-                if declaration.custom is not None:
+                if not declaration.is_shown_as_stored:
                     part = await _shown(declaration, part)
                 found += (
                     part if selection.everything else [e for e in part if selection.matches(e.key, e.data)]
@@ -132,7 +132,7 @@ class Reader:
 
 async def _shown(declaration: Declaration, entries: Sequence[Entry]) -> Sequence[Entry]:
     """Stored entries as the declared version has them."""
-    if declaration.custom is None or not entries:
+    if declaration.is_shown_as_stored or not entries:
         return entries
     data = await declaration.all_shown([entry.data for entry in entries])
     return [

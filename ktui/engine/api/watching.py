@@ -149,7 +149,7 @@ class _Follower:
 
 async def _shown(declaration: Declaration, changes: Sequence[Change]) -> Sequence[Change]:
     """The changes with objects as the declared version has them."""
-    if declaration.custom is None or declaration.custom.from_storage is None:
+    if declaration.is_shown_as_stored:
         return changes
     stored = [data for change in changes for data in (change.data, change.previous) if data is not None]
     shown = iter(await declaration.all_shown(stored))
