@@ -43,6 +43,8 @@ def test_finds_by_url_and_by_kind() -> None:
         "pods",
         "services",
         "horizontalpodautoscalers",
+        "cronjobs",
+        "jobs",
         "daemonsets",
         "deployments",
         "replicasets",

@@ -51,7 +51,7 @@ BODIES: dict[str, Object] = {
             "capacity": {"storage": "1Gi"},
             "claimRef": {"namespace": "default", "name": "data"},
             "hostPath": {"path": "/srv"},
-        }
+        },
     },
     "persistentvolumeclaims": {
         "metadata": {"finalizers": ["kubernetes.io/pvc-protection"]},
@@ -87,6 +87,19 @@ BODIES: dict[str, Object] = {
     "daemonsets.apps": {"spec": {k: v for k, v in WORKLOAD.items() if k != "replicas"}},
     "statefulsets.apps": {"spec": {**WORKLOAD, "serviceName": "web"}},
     "replicationcontrollers": {"spec": {"template": WORKLOAD["template"]}},
+    "jobs.batch": {
+        "spec": {
+            "manualSelector": True,
+            "selector": WORKLOAD["selector"],
+            "template": {**TEMPLATE, "spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}},
+        }
+    },
+    "cronjobs.batch": {
+        "spec": {
+            "schedule": "30 3 * * *",
+            "jobTemplate": {"spec": {"template": {"spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}}},
+        }
+    },
     "leases.coordination.k8s.io": {"spec": {"holderIdentity": "me", "leaseDurationSeconds": 40}},
     "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "ClusterRole", "name": "view"}},
     "clusterroles.rbac.authorization.k8s.io": {"rules": [RULE]},

@@ -45,30 +45,44 @@ NAME = Column(
 AGE = Column(name="Age", read=_created, show=age, description="How long ago the object was created.")
 
 
-def _template_containers(obj: Object) -> list[Object]:
-    template: Object = section(obj, "spec").get("template") or {}
-    found: list[Object] = section(template, "spec").get("containers") or []
+def _containers_of(workload: Object) -> list[Object]:
+    found: list[Object] = section(workload, "spec", "template", "spec").get("containers") or []
     return found
 
 
-def _names(obj: Object) -> Cell:
-    return ",".join(str(container.get("name") or "") for container in _template_containers(obj))
+def _names(workload: Object) -> Cell:
+    return ",".join(str(container.get("name") or "") for container in _containers_of(workload))
 
 
-def _images(obj: Object) -> Cell:
-    return ",".join(str(container.get("image") or "") for container in _template_containers(obj))
+def _images(workload: Object) -> Cell:
+    return ",".join(str(container.get("image") or "") for container in _containers_of(workload))
 
 
-def _selector(obj: Object) -> Cell:
+def _selector(workload: Object) -> Cell:
     try:
-        return str(Selector.of(section(obj, "spec").get("selector"))) or NONE
+        return str(Selector.of(section(workload, "spec").get("selector"))) or NONE
     except SelectorError:
         return "<error>"
 
 
-WORKLOAD_WIDE = (
-    text("Containers", _names, "Names of each container in the template.", priority=1),
-    text("Images", _images, "Images referenced by each container in the template.", priority=1),
-    text("Selector", _selector, "Label selector of the pods.", priority=1),
-)
-"""What `-o wide` adds for kinds with a pod template."""
+def workload_wide(workload: Callable[[Object], Object] = lambda obj: obj) -> tuple[Column, ...]:
+    """What `-o wide` adds for kinds with a pod template; `workload` finds what holds it in an object."""
+    return (
+        text(
+            "Containers",
+            lambda obj: _names(workload(obj)),
+            "Names of each container in the template.",
+            priority=1,
+        ),
+        text(
+            "Images",
+            lambda obj: _images(workload(obj)),
+            "Images referenced by each container in the template.",
+            priority=1,
+        ),
+        text("Selector", lambda obj: _selector(workload(obj)), "Label selector of the pods.", priority=1),
+    )
+
+
+WORKLOAD_WIDE = workload_wide()
+"""Of workloads themselves."""
