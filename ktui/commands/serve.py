@@ -82,6 +82,10 @@ def engine_options(
     if listen and no_api:
         raise UserError("--listen says where to serve the API and --no-api says not to; give one of them")
     address = None if no_api else Address(*host_and_port(listen)) if listen else Address()
+    if manifests and manifests.exists() and not manifests.is_dir():
+        raise UserError(
+            f"{manifests}: --manifests takes a folder; apply one file with `ktui apply -f {manifests}`"
+        )
 
     return EngineOptions(
         data_dir=asked.data_dir,
@@ -126,6 +130,8 @@ async def _serve(options: EngineOptions) -> int:
     note = " (simulated: no container really runs)" if options.runtime == "sim" else ""
     places = " and ".join(place for place in (str(options.socket), engine.url) if place)
     click.echo(f"ktui ready: {places}, runtime {runtime}{note}, data {options.data_dir}")
+    if options.manifests and not options.manifests.exists():
+        click.echo(f"{options.manifests} is not there (yet); ktui waits for it", err=True)
     await stopping.wait()
     await engine.stop()
     return 0

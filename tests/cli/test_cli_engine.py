@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import stat
 import subprocess
@@ -26,6 +27,36 @@ def test_it_says_when_it_serves_and_ends_cleanly_on_sigterm(tmp_path: Path) -> N
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert engine.stop(signal.SIGTERM) == 0
     assert not (tmp_path / "data" / "ktui.sock").exists()
+
+
+def test_a_folder_of_manifests_that_is_not_there_is_told_and_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    engine = EngineProcess(tmp_path / "data", folder)
+    engine.start()
+    try:
+        assert engine.process is not None
+        assert engine.process.stderr is not None
+        readable, _, _ = select.select([engine.process.stderr], [], [], 30)
+        assert readable, "nothing was said"
+        assert (
+            engine.process.stderr.readline().decode() == f"{folder} is not there (yet); ktui waits for it\n"
+        )
+        folder.mkdir()
+        (folder / "late.yaml").write_text(config("late"))
+        engine.until("late", "get", "cm", "late", "--ignore-not-found", "-o", "jsonpath={.metadata.name}")
+    finally:
+        engine.stop()
+
+
+def test_a_file_is_no_folder_of_manifests(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(config("web"))
+    result = EngineProcess(tmp_path / "data", None).run("serve", "--runtime", "sim", "--manifests", str(file))
+    assert result.code == 1
+    assert (
+        result.err
+        == f"error: {file}: --manifests takes a folder; apply one file with `ktui apply -f {file}`\n"
+    )
 
 
 def test_objects_survive_a_restart_and_a_kill(tmp_path: Path) -> None:
