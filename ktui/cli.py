@@ -188,7 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(_misuse(error), err=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -199,6 +202,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         click.echo(_one_line(error), err=True)
         sys.exit(1)
+
+
+def _misuse(error: click.UsageError) -> str:
+    """A wrong option or argument as one line; click itself prints four."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    where = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
+    return f"error: {message[:1].lower()}{message[1:]}{where}"
 
 
 def _one_line(error: Exception) -> str:

@@ -27,7 +27,10 @@ _NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTD
 
 @click.command("serve", cls=Verb)
 @click.option(
-    "--manifests", type=click.Path(path_type=Path), metavar="DIR", help="The folder of manifests to watch."
+    "--manifests",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder of manifests to watch.",
 )
 @click.option("--runtime", type=click.Choice(["podman", "sim"]), default=None, help="[default: podman]")
 @click.option(

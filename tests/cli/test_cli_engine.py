@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from engine_process import EngineProcess
 
 from ktui import cli
@@ -46,17 +47,6 @@ def test_a_folder_of_manifests_that_is_not_there_is_told_and_waited_for(tmp_path
         engine.until("late", "get", "cm", "late", "--ignore-not-found", "-o", "jsonpath={.metadata.name}")
     finally:
         engine.stop()
-
-
-def test_a_file_is_no_folder_of_manifests(tmp_path: Path) -> None:
-    file = tmp_path / "web.yaml"
-    file.write_text(config("web"))
-    result = EngineProcess(tmp_path / "data", None).run("serve", "--runtime", "sim", "--manifests", str(file))
-    assert result.code == 1
-    assert (
-        result.err
-        == f"error: {file}: --manifests takes a folder; apply one file with `ktui apply -f {file}`\n"
-    )
 
 
 def test_objects_survive_a_restart_and_a_kill(tmp_path: Path) -> None:
@@ -146,10 +136,26 @@ def test_help_is_there_for_every_verb() -> None:
         assert done.stdout.startswith(f"Usage: ktui {verb}")
 
 
-def test_a_wrong_option_is_one_line(tmp_path: Path) -> None:
-    result = EngineProcess(tmp_path, None).run("get", "pods", "--nope")
-    assert result.code == 2
-    assert "No such option" in result.err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["get", "pods", "--nope"], "no such option '--nope' (see `ktui get --help`)"),
+        (["--zzz"], "no such option '--zzz' (see `ktui --help`)"),
+        (["gett"], "no such command 'gett' (see `ktui --help`)"),
+        (["rollout", "undoo"], "no such command 'undoo'. Did you mean 'undo'? (see `ktui rollout --help`)"),
+        (["scale"], "missing argument 'TYPE NAME… | TYPE/NAME…' (see `ktui scale --help`)"),
+        (
+            ["serve", "--manifests", __file__],
+            f"invalid value for '--manifests': Directory '{__file__}' is a file (see `ktui serve --help`)",
+        ),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_what_is_asked_for_wrongly_is_told_in_one_line(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    result = EngineProcess(tmp_path, None).run(*words)
+    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n")
 
 
 def test_the_tui_needs_a_terminal(tmp_path: Path) -> None:
