@@ -170,6 +170,22 @@ async def test_warnings_come_as_headers(wire: Wire):
         assert answer.headers["Warning"].startswith('299 - "unknown field')
 
 
+async def test_deprecated_kinds_say_so_whatever_is_done_with_them(wire: Wire):
+    url = f"{wire.secure.url}/api/v1/namespaces/default/endpoints"
+    told = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    made: dict[str, Any] = {"json": {"metadata": {"name": "e"}}}
+    for method, path, options in (
+        ("POST", "", made),
+        ("GET", "", {}),
+        ("GET", "?watch=1&timeoutSeconds=0", {}),
+        ("GET", "/e", {}),
+        ("DELETE", "/e", {}),
+    ):
+        async with wire.session.request(method, url + path, ssl=wire.admin, **options) as answer:
+            assert answer.ok
+            assert answer.headers.getall("Warning") == [told], (method, path)
+
+
 async def test_methods_that_are_not_there(wire: Wire):
     for method, path in (
         ("PUT", CONFIG_MAPS),

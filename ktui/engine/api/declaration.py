@@ -74,8 +74,6 @@ class Custom:
     """Of definitions whose versions a webhook converts, before `from_storage`; None: the apiVersion says it all."""
     validate_update: Callable[[Object, Object], list[Cause]]
     """(new, old): all rules on an update, also of status; what was wrong before and is unchanged may stay."""
-    warning: str = ""
-    """Told to everyone who uses a deprecated version."""
     is_terminating: bool = False
     """The definition is being deleted: no more objects are made."""
 
@@ -155,6 +153,8 @@ class Declaration:
     """What a delete does to an object before it is marked: finalizers that have to be worked off."""
     converted: Converted | None = None
     """Of versions that are stored as another one; None: as they are."""
+    warning: str = ""
+    """Told to everyone who uses a deprecated version."""
     custom: Custom | None = None
     """Of kinds declared by a CustomResourceDefinition; `schema` is the name it is published by."""
 

@@ -507,8 +507,8 @@ class ApiServer:
         may = reads or annotates or (declaration.forgettable and verb == "delete")
         if declaration.read_only and not (may or request.user.is_system):
             raise forbidden(resource, name, f"{resource.kind} is written by ktui itself and can only be read")
-        if declaration.custom is not None and declaration.custom.warning:
-            warn(request, [declaration.custom.warning])
+        if declaration.warning:
+            warn(request, [declaration.warning])
         return declaration
 
 

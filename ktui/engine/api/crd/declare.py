@@ -91,6 +91,7 @@ def _declaration(definition: Object, version: Object, webhook: ConversionWebhook
             string(field, "jsonPath").lstrip("."): _text_at(path_of(string(field, "jsonPath")))
             for field in items(version, "selectableFields")
         },
+        warning=_warning(resource, version),
         custom=Custom(
             decode=lambda obj: _decoded(root, obj),
             shape=shape(root),
@@ -99,7 +100,6 @@ def _declaration(definition: Object, version: Object, webhook: ConversionWebhook
             from_storage=_reader(definition, resource, root),
             conversion=_conversion(definition, resource, root, webhook),
             validate_update=validate_update,
-            warning=_warning(resource, version),
             is_terminating=bool(metadata_of(definition).get("deletionTimestamp")),
         ),
     )

@@ -85,7 +85,7 @@ async def sent(
         data = await asyncio.to_thread(gzip.compress, data, 1)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     response = web.Response(body=data, status=code, headers=headers)
-    _warn(response, warnings)
+    add_warnings(response, warnings)
     return response
 
 
@@ -100,7 +100,7 @@ async def sent_in_parts(
     """Send JSON of `length` bytes part by part: the client reads the first while the next are encrypted, others
     get their turn in between, and the whole is never copied."""
     response = web.StreamResponse(headers={"Content-Type": JSON, "Content-Length": str(length)})
-    _warn(response, warnings)
+    add_warnings(response, warnings)
     await response.prepare(request)
     request[STARTED] = True
     for part in parts:
@@ -117,7 +117,8 @@ def _takes_gzip(request: web.Request) -> bool:
     return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
-def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
+def add_warnings(response: web.StreamResponse, warnings: Sequence[str]) -> None:
+    """Tell the caller what the server warns of."""
     for warning in warnings:
         response.headers.add("Warning", f'299 - "{_quoted(warning)}"')
 

@@ -19,6 +19,7 @@ from ktui.client.base import PatchType, WatchEvent
 from ktui.engine.api.documents import decode, metadata_of
 from ktui.engine.api.http import queries
 from ktui.engine.api.http.answers import (
+    add_warnings,
     goes_as_it_is,
     method_not_allowed,
     not_found,
@@ -179,6 +180,7 @@ class ResourceHandlers:
         as_is = form.kind in ("", TABLE)
         response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
         async with opened as batches:
+            add_warnings(response, call.caller.warnings)
             await response.prepare(call.http)
             with contextlib.suppress(ConnectionError):
                 try:

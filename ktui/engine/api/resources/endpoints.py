@@ -87,6 +87,7 @@ DECLARATIONS = (
     Declaration(
         resource=ENDPOINTS,
         schema="io.k8s.api.core.v1.Endpoints",
+        warning="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
         creates_on_update=True,
         columns=(NAME, text("Endpoints", _addresses, "Addresses that are ready."), AGE),
         default=default,
