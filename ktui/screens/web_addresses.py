@@ -66,13 +66,19 @@ def _node_addresses(nodes: Iterable[Object]) -> list[str]:
     return []
 
 
+def ingress_addresses(ingress: Object) -> list[str]:
+    """Where its controller answers."""
+    entries = items(section(ingress, "status", "loadBalancer"), "ingress")
+    return [address for each in entries if (address := string(each, "ip") or string(each, "hostname"))]
+
+
 def of_ingress(ingress: Object) -> list[str]:
     """An address for each host and path, at the ports where the controller says it answers."""
     spec = section(ingress, "spec")
     balancer = next(iter(items(section(ingress, "status", "loadBalancer"), "ingress")), None)
     if balancer is None:
         return []
-    address = string(balancer, "ip") or string(balancer, "hostname")
+    address = ingress_addresses(ingress)[0]
     ports = [int(port["port"]) for port in items(balancer, "ports")]
     plain, secure = (ports[0], ports[1]) if len(ports) > 1 else (80, 443)
     encrypted = {host for entry in items(spec, "tls") for host in strings(entry, "hosts")}

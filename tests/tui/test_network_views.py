@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -103,6 +104,65 @@ async def test_an_ingress_opens_into_its_backends_and_they_into_services(cluster
         await browser.says("1/1")
         await browser.pilot.press("down", "enter")
         await browser.says("backend/web › Services [1]")
+
+
+async def test_the_tree_follows_and_leads_to_objects(cluster: TuiCluster) -> None:
+    await cluster.node()
+    pod = await cluster.pod("web")
+    await service(cluster)
+    made = await endpoints(cluster, True)
+    target = {"kind": "Pod", "name": "web", "namespace": "default", "uid": pod["metadata"]["uid"]}
+    linked = [{**made["endpoints"][0], "targetRef": target}]
+    await cluster.client.update(ENDPOINT_SLICES, {**made, "endpoints": linked})
+    async with browsing(cluster, size=(110, 30), command="svc") as browser:
+        await browser.shows("web")
+        await browser.pilot.press("t")
+        await browser.says("Pod/web  ● Running 1/1")
+        await browser.says("Node/node-1  ● Ready")
+        await cluster.client.create(INGRESSES, ingress(), "default")
+        await browser.says("↑ Ingress/shop  ◐ shop.example no address yet")
+        await cluster.set_status(pod, waiting="CrashLoopBackOff", restarts=2)
+        await browser.says("Pod/web  ✗ CrashLoopBackOff 0/1, 2 restarts")
+        await browser.pilot.press("down", "space")
+        await until(browser.pilot, lambda: "Pod/web" not in browser.text)
+        await browser.pilot.press("space", "down", "d")
+        await browser.says("Describe pod/web")
+        await browser.pilot.press("escape")
+        await browser.says("Node/node-1")
+        await browser.pilot.press("enter")
+        await browser.shows("web")
+        await browser.says("tree of service/web › Pods [1]")
+
+
+async def test_a_name_is_looked_up_in_the_pod(cluster: TuiCluster) -> None:
+    node = AnsweringNode()
+    node.session = cast(Any, Answer(b"Name:\tweb\nAddress: 10.96.0.9\n"))
+    cluster.server.register_node("node-1", cast(Any, node))
+    await cluster.pod("web")
+    async with browsing(cluster, size=(110, 30)) as browser:
+        await browser.shows("web")
+        await browser.pilot.press("D")
+        await browser.says("As pod web resolves it.")
+        await browser.pilot.press("enter")
+        await browser.says("Address: 10.96.0.9")
+        name, options = node.executed[0]
+        assert (name, options.command) == ("web", ("nslookup", "kubernetes.default.svc.cluster.local"))
+
+
+class Answer:
+    """An exec session that prints something and ends well."""
+
+    def __init__(self, output: bytes) -> None:
+        self.output = output
+
+    async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
+        yield 1, self.output
+
+    async def wait(self) -> int:
+        return 0
+
+    async def close(self) -> None:
+        pass
 
 
 def ingress() -> Object:
@@ -205,8 +265,15 @@ def test_an_endpoint_in_slices_of_two_families_counts_once() -> None:
     four = {"addresses": ["10.1.0.1"], "targetRef": {"uid": "a"}}
     six = {"addresses": ["fd00::1"], "targetRef": {"uid": "a"}, "conditions": {"ready": True}}
     other = {"addresses": ["10.1.0.2"], "conditions": {"ready": False}}
-    slices = [{"metadata": metadata, "endpoints": [four, other]}, {"metadata": metadata, "endpoints": [six]}]
+    common = {"metadata": metadata, "ports": [{"port": 80}]}
+    slices = [{**common, "endpoints": [four, other]}, {**common, "endpoints": [six]}]
     assert list(endpoint_counts([*slices, {"metadata": {}, "endpoints": [four]}]).values()) == ["1/2"]
+    portless = {"metadata": metadata, "endpoints": [four]}
+    assert list(endpoint_counts([portless]).values()) == ["0/1"]
+    labels = {**metadata["labels"], "service.kubernetes.io/headless": ""}
+    assert list(endpoint_counts([{**portless, "metadata": {**metadata, "labels": labels}}]).values()) == [
+        "1/1"
+    ]
 
 
 def test_what_a_path_of_an_ingress_comes_to() -> None:

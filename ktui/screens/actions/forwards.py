@@ -18,7 +18,7 @@ from ktui.screens.containers import CONTAINERS
 from ktui.screens.forwards import FORWARDS, ForwardSource, local_address
 from ktui.screens.items import Item
 from ktui.screens.view import View
-from ktui.screens.web_addresses import forward_to, of_forward, of_ingress, of_service
+from ktui.screens.web_addresses import forward_to, ingress_addresses, of_forward, of_ingress, of_service
 from ktui.screens.web_browser import show_in_browser
 from ktui.widgets.dialogs import Choose
 from ktui.widgets.form import Field, Form
@@ -76,7 +76,7 @@ async def _ask(context: ActionContext, target: Target, container: str) -> tuple[
     hint = (
         [f"Its containers have {', '.join(declared)}."] if declared else ["Its containers declare no ports."]
     )
-    what = "Port of the service" if target.resource.key == SERVICES.key else "Container port"
+    what = "Service port" if target.resource.key == SERVICES.key else "Container port"
     fields = [
         Field(label=what, value=", ".join(pair.remote for pair in pairs), placeholder="80, or a name"),
         Field(
@@ -153,12 +153,13 @@ async def _open_target(context: ActionContext) -> None:
 
 
 async def _browse(context: ActionContext) -> None:
-    item = context.item
+    item, answers_at = context.item, ""
     if item.resource.key == FORWARDS.key:
         forward = context.session.forwards.get(item.uid)
         found = [of_forward(forward)] if forward is not None and forward.listening else []
     elif item.resource.key == INGRESSES.key:
-        found = of_ingress(await context.client.get(INGRESSES, item.name, item.namespace))
+        ingress = await context.client.get(INGRESSES, item.name, item.namespace)
+        found, answers_at = of_ingress(ingress), ",".join(ingress_addresses(ingress)[:1])
         if not found:
             raise ForwardError(f"{item.path} has no address yet: no controller serves it")
     else:
@@ -167,7 +168,7 @@ async def _browse(context: ActionContext) -> None:
     if len(found) > 1:
         chosen = await context.show(Choose(f"Open {item.path}", [(each, each) for each in found]))
     if chosen:
-        await _show(context, chosen)
+        await _show(context, chosen, answers_at)
 
 
 async def _service_addresses(context: ActionContext, item: Item) -> list[str]:
@@ -194,7 +195,7 @@ async def _service_addresses(context: ActionContext, item: Item) -> list[str]:
     return [of_forward(forward)]
 
 
-async def _show(context: ActionContext, address: str) -> None:
+async def _show(context: ActionContext, address: str, answers_at: str) -> None:
     host = urlsplit(address).hostname or ""
     await show_in_browser(
         context.session.open_url,
@@ -205,10 +206,9 @@ async def _show(context: ActionContext, address: str) -> None:
     try:
         await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
+        hint = f"add `{answers_at} {host}` to /etc/hosts" if answers_at else "add it to /etc/hosts"
         context.browser.notify(
-            f"This machine does not know the name {host}: add it to /etc/hosts with the Ingress's address",
-            severity="warning",
-            markup=False,
+            f"This machine does not know the name {host}: {hint}", severity="warning", markup=False
         )
 
 
