@@ -224,6 +224,7 @@ class Engine:
                 authority=self._authority,
                 sign=self._sign,
                 published=published,
+                volumes=options.data_dir.resolve() / "volumes",
             ),
             informers,
             clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ktui.client.base import Client
@@ -17,8 +18,10 @@ from ktui.engine.controllers.endpoints import EndpointsController
 from ktui.engine.controllers.endpointslice import EndpointSliceController
 from ktui.engine.controllers.endpointslicemirroring import EndpointSliceMirroring
 from ktui.engine.controllers.garbagecollector import GarbageCollector
+from ktui.engine.controllers.local_path import LocalPathProvisioner
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
+from ktui.engine.controllers.persistentvolume import PersistentVolumeController
 from ktui.engine.controllers.podgc import PodGarbageCollector
 from ktui.engine.controllers.published_services import Published, PublishedServices
 from ktui.engine.controllers.replicaset import ReplicaSetController
@@ -30,6 +33,7 @@ from ktui.engine.controllers.service_lb import ServiceLoadBalancer
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
 from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
+from ktui.engine.controllers.volume_protection import ClaimProtection, VolumeProtection
 from ktui.kube.clock import Clock
 
 
@@ -41,13 +45,20 @@ def default_controllers(
     authority: str = "",
     sign: Sign | None = None,
     published: Sequence[Published] = (),
+    volumes: Path | None = None,
 ) -> list[Controller[Any]]:
     """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all.
 
     `authority` is the certificate (PEM) by which pods know the API server; `sign` signs approved requests with
-    its key, without it they stay unsigned; `published` are the services that the cluster itself offers.
+    its key, without it they stay unsigned; `published` are the services that the cluster itself offers;
+    `volumes` is the folder in which claims of class local-path get theirs.
     """
     signing = [CertificateSigningController(client, clock, sign)] if sign is not None else []
+    provisioning = (
+        [LocalPathProvisioner(client, recorder.named("ktui.dev/local-path"), clock, volumes)]
+        if volumes
+        else []
+    )
     return [
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
@@ -70,5 +81,9 @@ def default_controllers(
         ServiceLoadBalancer(client, recorder.named("service-lb-controller")),
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),
+        PersistentVolumeController(client, recorder.named("persistentvolume-controller"), clock),
+        ClaimProtection(client),
+        VolumeProtection(client),
+        *provisioning,
         *signing,
     ]

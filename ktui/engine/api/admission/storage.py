@@ -7,13 +7,12 @@ from typing import Final
 
 from ktui.engine.api.admission.base import Attributes, Mutating, Validating, View
 from ktui.engine.api.documents import with_metadata
-from ktui.engine.api.resources.storageclasses import is_default
-from ktui.engine.api.validation.storage import class_of, storage_of
 from ktui.kube.data import section, string, strings
 from ktui.kube.errors import forbidden
 from ktui.kube.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES
 from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object
+from ktui.kube.storage import class_of, default_class, storage_of
 
 _FINALIZERS: Final = {
     PERSISTENT_VOLUME_CLAIMS.key: "kubernetes.io/pvc-protection",
@@ -30,15 +29,9 @@ class DefaultStorageClass(Mutating):
     async def admit(self, request: Attributes, obj: Object, old: Object | None) -> Object:
         if not request.is_about(PERSISTENT_VOLUME_CLAIMS, "CREATE") or class_of(obj) is not None:
             return obj
-        defaults = [
-            (string(metadata, "creationTimestamp"), string(metadata, "name"))
-            for each in self._view.listed(STORAGE_CLASSES.key)
-            if is_default(each) and (metadata := section(each, "metadata"))
-        ]
-        if not defaults:
+        name = default_class(self._view.listed(STORAGE_CLASSES.key))
+        if name is None:
             return obj
-        newest = max(created for created, _ in defaults)
-        name = min(name for created, name in defaults if created == newest)
         return {**obj, "spec": {**section(obj, "spec"), "storageClassName": name}}
 
 

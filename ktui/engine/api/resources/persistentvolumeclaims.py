@@ -11,11 +11,11 @@ from ktui.engine.api.validation.persistentvolumeclaims import (
     validate_claim_status,
     validate_claim_update,
 )
-from ktui.engine.api.validation.storage import class_of, short_modes, storage_of
 from ktui.kube.data import section, string, strings
 from ktui.kube.kinds import PERSISTENT_VOLUME_CLAIMS
 from ktui.kube.quantity import canonical
 from ktui.kube.resource import Object
+from ktui.kube.storage import class_of, short_modes, storage_of
 
 
 def default(claim: Object) -> Object:

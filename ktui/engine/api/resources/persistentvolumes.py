@@ -14,11 +14,11 @@ from ktui.engine.api.validation.persistentvolumes import (
     validate_volume_status,
     validate_volume_update,
 )
-from ktui.engine.api.validation.storage import class_of, short_modes, storage_of
 from ktui.kube.data import section, string, strings
 from ktui.kube.kinds import PERSISTENT_VOLUMES
 from ktui.kube.quantity import canonical
 from ktui.kube.resource import Object
+from ktui.kube.storage import class_of, short_modes, storage_of
 
 UNSET: Final = "<unset>"
 

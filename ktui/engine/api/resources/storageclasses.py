@@ -21,11 +21,8 @@ from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.errors import Cause
 from ktui.kube.kinds import STORAGE_CLASSES
 from ktui.kube.resource import Object
+from ktui.kube.storage import DEFAULT_ANNOTATIONS, is_default_class
 
-DEFAULT_ANNOTATIONS: Final = (
-    "storageclass.kubernetes.io/is-default-class",
-    "storageclass.beta.kubernetes.io/is-default-class",
-)
 _MOST_PARAMETERS: Final = 512
 _MOST_BYTES: Final = 256 * 1024
 _RECLAIM: Final = ("Delete", "Retain")
@@ -39,11 +36,6 @@ LOCAL_PATH: Final[Object] = {
     "allowVolumeExpansion": True,
 }
 """There at every start, as k3s has it: who wants another default takes the annotation off this one."""
-
-
-def is_default(storage_class: Object) -> bool:
-    annotations = mapping(section(storage_class, "metadata"), "annotations")
-    return any(annotations.get(name) == "true" for name in DEFAULT_ANNOTATIONS)
 
 
 def default(storage_class: Object) -> Object:
@@ -99,7 +91,7 @@ def validate_update(new: Object, old: Object) -> list[Cause]:
 
 def _name(storage_class: Object) -> str:
     name = string(section(storage_class, "metadata"), "name")
-    return f"{name} (default)" if is_default(storage_class) else name
+    return f"{name} (default)" if is_default_class(storage_class) else name
 
 
 DECLARATIONS = (

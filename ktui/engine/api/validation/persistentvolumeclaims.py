@@ -9,17 +9,16 @@ from ktui.engine.api.validation.fields import forbidden, immutable, invalid, req
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.selectors import check_label_selector
 from ktui.engine.api.validation.storage import (
-    CLASS_ANNOTATION,
     check_access_modes,
     check_class_name,
     check_size,
     check_volume_mode,
-    storage_of,
 )
 from ktui.kube.data import mapping, section, string, strings
 from ktui.kube.errors import Cause
 from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object
+from ktui.kube.storage import CLASS_ANNOTATION, storage_of
 
 _CLAIM: Final = "PersistentVolumeClaim"
 _IMMUTABLE: Final = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"

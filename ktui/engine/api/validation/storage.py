@@ -8,13 +8,10 @@ from typing import Final
 from ktui.engine.api.validation.compute import check_amount
 from ktui.engine.api.validation.fields import each_invalid, forbidden, invalid, unsupported
 from ktui.kube import names
-from ktui.kube.data import mapping, section, string
 from ktui.kube.errors import Cause
 from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object
 
-CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
-"""How a class was named before there was a field for it; still heeded."""
 VOLUME_MODES: Final = ("Block", "Filesystem")
 _ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _SINGLE: Final = "ReadWriteOncePod"
@@ -42,33 +39,3 @@ def check_class_name(name: str, path: str) -> list[Cause]:
 def check_volume_mode(spec: Object, path: str) -> list[Cause]:
     mode = spec.get("volumeMode")
     return [unsupported(path, mode, VOLUME_MODES)] if mode is not None and mode not in VOLUME_MODES else []
-
-
-def class_of(obj: Object) -> str | None:
-    """The class a volume or claim names, by the annotation of old or its field; "" is a class of its own: none."""
-    annotations = mapping(section(obj, "metadata"), "annotations")
-    if CLASS_ANNOTATION in annotations:
-        return annotations[CLASS_ANNOTATION]
-    return section(obj, "spec").get("storageClassName")
-
-
-def short_modes(modes: Sequence[str]) -> str:
-    """Access modes as tables show them: `RWO,ROX`."""
-    return ",".join(dict.fromkeys(_SHORT.get(mode, mode) for mode in sorted(modes, key=_order)))
-
-
-def _order(mode: str) -> int:
-    return list(_SHORT).index(mode) if mode in _SHORT else len(_SHORT)
-
-
-_SHORT: Final = {
-    "ReadWriteOnce": "RWO",
-    "ReadOnlyMany": "ROX",
-    "ReadWriteMany": "RWX",
-    "ReadWriteOncePod": "RWOP",
-}
-
-
-def storage_of(amounts: Object) -> str:
-    """The storage among requests or capacities."""
-    return string(amounts, "storage")
