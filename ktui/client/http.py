@@ -6,7 +6,6 @@ a watch is whatever arrived in one read.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -95,13 +94,11 @@ _decode_rows = msgspec.json.Decoder(_TableRows).decode
 class HttpClient:
     """A cluster's API over HTTP. Make it inside the event loop that uses it."""
 
-    def __init__(
-        self, base_url: str, connector: aiohttp.BaseConnector, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, base_url: str, connector: aiohttp.BaseConnector) -> None:
         self._base_url = base_url.rstrip("/")
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": "ktui", **(headers or {})},
+            headers={"User-Agent": "ktui"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             read_bufsize=1024 * 1024,
         )
@@ -110,13 +107,6 @@ class HttpClient:
     def over_unix_socket(cls, path: Path) -> HttpClient:
         """A client of the engine that listens on a unix socket."""
         return cls("http://ktui", aiohttp.UnixConnector(str(path), limit=0))
-
-    @classmethod
-    def over_tls(
-        cls, server: str, context: ssl.SSLContext | bool, headers: Mapping[str, str] | None = None
-    ) -> HttpClient:
-        """A client of a cluster's API server (`https://host:port`)."""
-        return cls(server, aiohttp.TCPConnector(ssl=context, limit=0), headers)
 
     async def close(self) -> None:
         await self._session.close()

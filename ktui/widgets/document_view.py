@@ -145,11 +145,6 @@ class DocumentView(ScrollView, can_focus=True):
         return self._shown[self._cursor] if self._cursor < len(self._shown) else 0
 
     @property
-    def cursor_text(self) -> str:
-        number = self.cursor_number
-        return self.lines[number] if number < len(self.lines) else ""
-
-    @property
     def match_position(self) -> int:
         """The cursor is on this match, counted from 1; 0 when on none."""
         number = self.cursor_number
