@@ -10,6 +10,7 @@ import click
 
 from ktui.commands import options
 from ktui.commands.flags import Verb
+from ktui.commands.granting import grant
 from ktui.commands.session import Session, UserError, default_data_dir, session
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ _ADMIN = "kubernetes-admin"
 @click.option("--user", metavar="USER", help="Make a certificate for this user instead of the admin's.")
 @click.option("--group", "groups", metavar="GROUP", multiple=True, help="A group of --user; may be repeated.")
 @click.option(
+    "--role",
+    "roles",
+    metavar="ROLE",
+    multiple=True,
+    help="Let --user do what this role allows, in --namespace or else everywhere; may be repeated.",
+)
+@click.option(
     "--days",
     type=click.IntRange(1, 3650),
     default=365,
@@ -40,10 +48,16 @@ _ADMIN = "kubernetes-admin"
     default="",
     metavar="NS",
     callback=options.from_before_the_verb,
-    help="The context's namespace.",
+    help="The context's namespace, and the one that --role holds in.",
 )
 def command(
-    merge: bool, name: str | None, user: str | None, groups: tuple[str, ...], days: int, namespace: str
+    merge: bool,
+    name: str | None,
+    user: str | None,
+    groups: tuple[str, ...],
+    roles: tuple[str, ...],
+    days: int,
+    namespace: str,
 ) -> None:
     """Print a kubeconfig for the engine, or merge it into the file kubectl uses.
 
@@ -54,7 +68,11 @@ def command(
     if groups and user is None:
         raise UserError("--group says what groups --user is in; name the user")
     asked = session()
+    if roles and user is None:
+        raise UserError("--role says what --user may do; name the user")
     access = _access(asked, name or _default_name(asked), user, groups, days, namespace)
+    for role in roles:
+        asked.run(lambda client, role=role: grant(client, access.user, role, namespace))
     if not merge:
         click.echo(kubeconfig.text(kubeconfig.document(access)), nl=False)
         return
