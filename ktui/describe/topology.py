@@ -15,7 +15,7 @@ from ktui.kube import kinds
 from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.pod_summary import summarize
 from ktui.kube.resource import Object, Resource
-from ktui.kube.service import SERVICE_NAME_LABEL, is_headless, type_of
+from ktui.kube.service import SERVICE_NAME_LABEL, count_endpoints, is_headless, type_of
 
 Tone: TypeAlias = Literal["good", "warn", "bad", "dim", ""]
 World: TypeAlias = Mapping[str, Sequence[Object]]
@@ -244,7 +244,7 @@ def state_of(resource: Resource, obj: Object, slices: Sequence[Object] = ()) -> 
         case kinds.NODES.key:
             return _node_state(obj)
         case kinds.ENDPOINT_SLICES.key:
-            return _of(*_count([obj]), "ready")
+            return _of(*count_endpoints([obj]), "ready")
         case kinds.SERVICES.key:
             return _service_state(obj, slices)
         case kinds.INGRESSES.key:
@@ -309,16 +309,6 @@ def _service_state(service: Object, slices: Sequence[Object]) -> tuple[str, Tone
     if type_of(service) == "ExternalName":
         return f"ExternalName {string(spec, 'externalName')}", ""
     address = "headless" if is_headless(service) else ", ".join(strings(spec, "clusterIPs"))
-    ready, total = _count(slices)
+    ready, total = count_endpoints(slices)
     text, tone = _of(ready, total, "ready")
     return f"{type_of(service)} {address}, {text}", tone if total else "bad"
-
-
-def _count(slices: Iterable[Object]) -> tuple[int, int]:
-    """Endpoints that are ready, and all of them."""
-    found = [
-        section(endpoint, "conditions").get("ready") is not False
-        for each in slices
-        for endpoint in items(each, "endpoints")
-    ]
-    return sum(found), len(found)

@@ -6,9 +6,10 @@ network parts have to agree.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from ktui.kube.data import items, section, string, strings
+from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.resource import Object
 
 HEADLESS: Final = "None"
@@ -66,3 +67,23 @@ def is_external(service: Object) -> bool:
     kind = type_of(service)
     has_addresses = bool(section(service, "spec").get("externalIPs"))
     return kind in ("NodePort", "LoadBalancer") or (kind == "ClusterIP" and has_addresses)
+
+
+def count_endpoints(slices: Iterable[Object]) -> tuple[int, int]:
+    """How many endpoints of a service are ready, and how many there are, from its EndpointSlices.
+
+    One in slices of two address families counts once; one that no port of the service leads to (its targetPort names
+    none of the pod's) is not ready.
+    """
+    ready: set[str] = set()
+    known: set[str] = set()
+    for each in slices:
+        is_headless = HEADLESS_LABEL in mapping(section(each, "metadata"), "labels")
+        leads_there = is_headless or bool(items(each, "ports"))
+        for endpoint in items(each, "endpoints"):
+            address = ",".join(strings(endpoint, "addresses"))
+            who = str(section(endpoint, "targetRef").get("uid") or address)
+            known.add(who)
+            if leads_there and section(endpoint, "conditions").get("ready") is not False:
+                ready.add(who)
+    return len(ready), len(known)

@@ -12,10 +12,10 @@ from typing import Any
 
 from ktui.client.base import Client
 from ktui.client.informer import Delta, Informer
-from ktui.kube.data import items, mapping, section, strings
+from ktui.kube.data import mapping, section
 from ktui.kube.kinds import ENDPOINT_SLICES
 from ktui.kube.resource import Object, ObjectKey
-from ktui.kube.service import HEADLESS_LABEL, SERVICE_NAME_LABEL
+from ktui.kube.service import SERVICE_NAME_LABEL, count_endpoints
 from ktui.screens.joined import JoinedCells, key_of
 from ktui.screens.live_table import BATCH_SECONDS, Sink, Source
 
@@ -24,25 +24,14 @@ NONE = "<none>"
 
 
 def endpoint_counts(slices: Iterable[Object]) -> dict[ObjectKey, str]:
-    """`2/3` by service: an endpoint in slices of two address families counts once, one that no port of the service
-    leads to (its targetPort names none of the pod's) as not ready."""
-    ready: dict[ObjectKey, set[str]] = {}
-    known: dict[ObjectKey, set[str]] = {}
+    """`2/3` by service."""
+    of_service: dict[ObjectKey, list[Object]] = {}
     for each in slices:
         metadata = section(each, "metadata")
-        name = mapping(metadata, "labels").get(SERVICE_NAME_LABEL)
-        if not name:
-            continue
-        key = ObjectKey(metadata.get("namespace") or "", name)
-        leads_there = bool(items(each, "ports")) or HEADLESS_LABEL in mapping(metadata, "labels")
-        all_of, ready_of = known.setdefault(key, set()), ready.setdefault(key, set())
-        for endpoint in items(each, "endpoints"):
-            address = ",".join(strings(endpoint, "addresses"))
-            who = str(section(endpoint, "targetRef").get("uid") or address)
-            all_of.add(who)
-            if leads_there and section(endpoint, "conditions").get("ready") is not False:
-                ready_of.add(who)
-    return {key: f"{len(ready[key])}/{len(all_of)}" for key, all_of in known.items()}
+        if name := mapping(metadata, "labels").get(SERVICE_NAME_LABEL):
+            of_service.setdefault(ObjectKey(metadata.get("namespace") or "", name), []).append(each)
+    counts = {key: count_endpoints(found) for key, found in of_service.items()}
+    return {key: f"{ready}/{total}" for key, (ready, total) in counts.items()}
 
 
 class EndpointsSource:

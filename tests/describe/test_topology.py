@@ -45,7 +45,8 @@ def world() -> dict[str, list[Object]]:
     former = made(REPLICA_SETS, "web-1", deployment, spec={"replicas": 0})
     present = made(REPLICA_SETS, "web-2", deployment, spec={"replicas": 2}, status={"readyReplicas": 1})
     endpoints = [
-        {"conditions": {"ready": name == "a"}, "targetRef": {"kind": "Pod", "name": name}} for name in "ab"
+        {"conditions": {"ready": name == "a"}, "targetRef": {"kind": "Pod", "name": name, "uid": name}}
+        for name in "ab"
     ]
     labels = {"labels": {"kubernetes.io/service-name": "web"}}
     paths = [{"backend": {"service": {"name": name}}} for name in ("web", "gone", "web")]
@@ -56,7 +57,9 @@ def world() -> dict[str, list[Object]]:
         PODS.key: [pod("b", present, ready=False), pod("a", present)],
         NODES.key: [made(NODES, "node-1", status=ready)],
         SERVICES.key: [made(SERVICES, "web", spec={"type": "ClusterIP", "clusterIPs": ["10.96.0.9"]})],
-        ENDPOINT_SLICES.key: [made(ENDPOINT_SLICES, "web-x", metadata=labels, endpoints=endpoints)],
+        ENDPOINT_SLICES.key: [
+            made(ENDPOINT_SLICES, "web-x", metadata=labels, endpoints=endpoints, ports=[{}])
+        ],
         INGRESSES.key: [made(INGRESSES, "shop", spec={"rules": [{"http": {"paths": paths}}]})],
     }
 
