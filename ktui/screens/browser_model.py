@@ -133,6 +133,8 @@ class BrowserModel:
                 return f"None of {self.table.total} {plural} are in trouble\nctrl+z shows them all"
         if view.namespace and namespaces and view.namespace not in namespaces:
             return f"There is no namespace {view.namespace!r}\n:ns lists them, 0 shows all"
+        if view.hint:
+            return f"No {plural}\n{view.hint}"
         hints = [f"Drop a manifest into {manifests}" if manifests else ""]
         hints.append("0 shows all namespaces" if view.namespace else "")
         hints.append("esc goes back" if view.about else "")

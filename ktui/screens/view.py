@@ -25,6 +25,8 @@ class View:
     """What the view was opened from (`deployment/web`), for the breadcrumb."""
     source: Callable[[Client], Source] | None = None
     """Where rows come from when not from the API's list and watch of `resource`."""
+    hint: str = ""
+    """What to do where there are no rows; "" for what goes for all kinds."""
 
     filter: str = ""
     cursor: str | None = None

@@ -197,6 +197,10 @@ async def test_a_forward_from_its_dialog_to_the_end_of_the_app(cluster: TuiClust
         await browser.says(":pf lists them")
         forward = browser.app.session.forwards.all()[0].forward
         assert await ask(forward.local) == b"web:8080"
+        await browser.pilot.press("F")
+        await browser.says("Forward to service/web")
+        await browser.pilot.press("tab", "end", *["backspace"] * 4, *str(forward.local), "enter")
+        await browser.says("leads to service/web")
         browser.screen.command("pf")
         await browser.shows("service/web")
         await browser.says(f"127.0.0.1:{forward.local}")
@@ -216,6 +220,7 @@ async def test_a_forward_from_its_dialog_to_the_end_of_the_app(cluster: TuiClust
         await browser.pilot.press("ctrl+d")
         await browser.says("Stopped")
         await browser.shows()
+        await browser.says("shift+f on a pod, service or workload starts one")
         with pytest.raises(OSError):
             await ask(forward.local)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ktui.client.forward_ports import PortError, PortPair, container_ports, offered, parse_pair
 from ktui.client.podsof import pods_of
-from ktui.client.port_forward import Forward, ForwardError, Target
+from ktui.client.port_forward import Forward, ForwardError, ListenError, Target
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import DEPLOYMENTS, INGRESSES, NODES, PODS, REPLICA_SETS, SERVICES
 from ktui.kube.resource import Object
@@ -121,16 +121,28 @@ async def _forward(context: ActionContext) -> None:
         try:
             forward = await start_forward(context, target, pair, answer[2])
         except (ForwardError, PortError) as error:
-            context.browser.notify(str(error), title="Not forwarded", severity="error", markup=False)
+            text = _taken_by_ours(context, error) or str(error)
+            context.browser.notify(text, title="Not forwarded", severity="error", markup=False)
         else:
             started.append(f"{local_address(forward)} → {target} {pair.remote} (pod {forward.pod})")
     if started:
         context.browser.notify("\n".join([*started, ":pf lists them"]), title="Forwarding", markup=False)
 
 
+def _taken_by_ours(context: ActionContext, error: Exception) -> str:
+    """What to say of a local port that one of the listed forwards has, "" for other failures."""
+    if not isinstance(error, ListenError):
+        return ""
+    for each in context.session.forwards.all():
+        if (error.address, error.port) in each.forward.listening:
+            return f"{local_address(each.forward)} leads to {each.forward.target} already; :pf lists what there is"
+    return ""
+
+
 async def _list(context: ActionContext) -> None:
     forwards = context.session.forwards
-    context.browser.go(View(resource=FORWARDS, source=lambda client: ForwardSource(forwards)))
+    hint = "shift+f on a pod, service or workload starts one"
+    context.browser.go(View(resource=FORWARDS, source=lambda client: ForwardSource(forwards), hint=hint))
 
 
 async def _stop(context: ActionContext) -> None:
