@@ -105,6 +105,24 @@ class Pod:
             ip("netns", "delete", self.name)
 
 
+class Outsider(Pod):
+    """A machine beside this one: a namespace with a link of its own to the host."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        base = settings.host_address.rpartition(".")[0]
+        self.gateway, self.address = f"{base}.1", f"{base}.2"
+        self.name = f"{settings.bridge}-out"
+        self._servers, self._transports = [], []
+        link = f"v{settings.engine}out"
+        ip("netns", "add", self.name)
+        ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        ip("address", "add", f"{self.gateway}/24", "dev", link)
+        ip("link", "set", link, "up")
+        ip("-n", self.name, "address", "add", f"{self.address}/24", "dev", "eth0")
+        ip("-n", self.name, "link", "set", "eth0", "up")
+        ip("-n", self.name, "route", "add", "default", "via", self.gateway)
+
+
 class PodNetwork:
     """An engine's network on this host, under a name and addresses of its own."""
 
@@ -137,6 +155,11 @@ class PodNetwork:
         pod = Pod(self.settings, f"{base}.{len(self.pods) + 2}")
         self.pods.append(pod)
         return pod
+
+    def outsider(self) -> Outsider:
+        made = Outsider(self.settings)
+        self.pods.append(made)
+        return made
 
     def vip(self, number: int) -> str:
         return f"{self.settings.service_cidr.rpartition('.')[0]}.{number}"

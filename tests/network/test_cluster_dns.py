@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import struct
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +93,9 @@ class World:
             ("empty", {"clusterIP": "None"}),
             ("away", {"type": "ExternalName", "externalName": "example.test", "ports": []}),
             ("alias", {"type": "ExternalName", "externalName": f"web.{SUFFIX}"[:-1], "ports": []}),
+            ("alias-2", {"type": "ExternalName", "externalName": f"alias.{SUFFIX}"[:-1], "ports": []}),
+            ("away-2", {"type": "ExternalName", "externalName": f"away.{SUFFIX}"[:-1], "ports": []}),
+            ("circle", {"type": "ExternalName", "externalName": f"circle.{SUFFIX}"[:-1], "ports": []}),
         ):
             await self.client.create(SERVICES, service(name, **spec), "default")
         await self.client.create(
@@ -142,6 +149,7 @@ class Outside:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answers: dict[str, list[str]] = {}
+        self.authority: list[dns.rrset.RRset] = []
         self.port = 0
 
     async def start(self) -> asyncio.DatagramTransport:
@@ -160,6 +168,7 @@ class Outside:
                     response.answer.append(dns.rrset.from_text_list(name, 60, "IN", "A", records))
                 else:
                     response.set_rcode(dns.rcode.NXDOMAIN)
+                    response.authority.extend(outside.authority)
                 self.transport.sendto(response.to_wire(), addr)
 
         loop = asyncio.get_running_loop()
@@ -205,6 +214,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         (f"away.{SUFFIX}", "CNAME", ["example.test."]),
         (f"away.{SUFFIX}", "A", ["192.0.2.7", "example.test."]),
         (f"alias.{SUFFIX}", "A", ["10.96.0.20", f"web.{SUFFIX}"]),
+        (f"alias-2.{SUFFIX}", "A", ["10.96.0.20", f"alias.{SUFFIX}", f"web.{SUFFIX}"]),
+        (f"away-2.{SUFFIX}", "A", ["192.0.2.7", f"away.{SUFFIX}", "example.test."]),
+        (f"circle.{SUFFIX}", "A", [f"circle.{SUFFIX}"]),
+        ("3.0.200.10.in-addr.arpa.", "PTR", [f"10-200-0-3.peers.{SUFFIX}"]),
+        ("cluster.local.", "NS", ["ns.dns.cluster.local."]),
+        ("ns.dns.cluster.local.", "A", ["127.0.0.1"]),
         ("example.test.", "A", ["192.0.2.7"]),
     ],
 )
@@ -229,6 +244,10 @@ async def test_names_have_the_records_of_the_specification(
         ("web.elsewhere.svc.cluster.local.", "A", dns.rcode.NXDOMAIN),
         ("10-200-0-999.default.pod.cluster.local.", "A", dns.rcode.NXDOMAIN),
         ("9.9.96.10.in-addr.arpa.", "PTR", dns.rcode.NXDOMAIN),
+        ("4.0.200.10.in-addr.arpa.", "PTR", dns.rcode.NXDOMAIN),
+        (f"*.{SUFFIX}", "A", dns.rcode.NXDOMAIN),
+        (f"*.peers.{SUFFIX}", "A", dns.rcode.NXDOMAIN),
+        (f"web.{SUFFIX}", "MX", dns.rcode.NOERROR),
         ("web.cluster.local.", "A", dns.rcode.NXDOMAIN),
     ],
 )
@@ -323,3 +342,85 @@ async def test_rubbish_gets_an_error_or_nothing_and_harms_nobody(world: World, d
     transport.sendto(data)
     assert await world.texts(f"web.{SUFFIX}") == ["10.96.0.20"]
     transport.abort()
+
+
+async def test_service_records_have_a_weight_however_many_there_are(world: World) -> None:
+    many = [(f"10.200.2.{n}", "", True) for n in range(1, 151)]
+    await world.client.create(SERVICES, service("crowd", clusterIP="None"), "default")
+    for part in range(2):
+        piece = slice_of("crowd", *many[part * 75 : part * 75 + 75], suffix=str(part))
+        await world.client.create(ENDPOINT_SLICES, piece, "default")
+    await world.until(lambda: len(world.view.slices(ObjectKey("default", "crowd"))) == 2)
+    response = await world.ask(f"_http._tcp.crowd.{SUFFIX}", "SRV", tcp=True)
+    assert {record.weight for record in response.answer[0]} == {1}
+
+
+async def test_a_no_is_kept_as_long_as_its_zone_says(world: World) -> None:
+    """RFC 2308 5: the smaller of the SOA's time and its minimum."""
+    soa = dns.rrset.from_text("test.", 3600, "IN", "SOA", "ns.test. root.test. 1 1 1 1 7")
+    world.outside.authority = [soa]
+    await world.ask("nobody.test.")
+    await world.clock.advance(6)
+    await world.ask("nobody.test.")
+    assert world.outside.asked == ["nobody.test."]
+    await world.clock.advance(2)
+    await world.ask("nobody.test.")
+    assert len(world.outside.asked) == 2
+
+
+async def test_a_resolver_that_fails_is_passed_over(world: World) -> None:
+    gone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    gone.bind(("127.0.0.1", 0))
+    port = gone.getsockname()[1]
+    gone.close()
+    world.upstream.configure([f"127.0.0.1:{port}", f"127.0.0.1:{world.outside.port}"], {})
+    assert await world.texts("example.test.") == ["192.0.2.7"]
+
+
+async def test_a_stub_domain_with_a_name_for_a_server_is_refused_and_others_go_on(world: World) -> None:
+    with pytest.raises(ValueError, match=r"ns\.corp\.test"):
+        world.upstream.configure([], {"corp.test": ["ns.corp.test"]})
+    world.upstream.configure([f"127.0.0.1:{world.outside.port}"], {"corp.test": ["::1", "[::1]:5353"]})
+    assert await world.texts("example.test.") == ["192.0.2.7"]
+
+
+async def test_a_flood_of_names_costs_little_memory(world: World) -> None:
+    world.outside.authority = [
+        dns.rrset.from_text("test.", 3600, "IN", "SOA", "ns.test. root.test. 1 1 1 1 600")
+    ]
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for start in range(0, 1000, 100):
+        await asyncio.gather(*(world.ask(f"x{n}.test.") for n in range(start, start + 100)))
+    world.outside.asked.clear()
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (after - before) / 1000 < 2000
+
+
+async def test_long_questions_are_answered_and_not_kept(world: World) -> None:
+    question = dns.message.make_query(f"web.{SUFFIX}", "A", id=1).to_wire()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect(("127.0.0.1", world.server.port))
+        for n in range(3):
+            await loop.sock_sendall(sock, question + bytes([n]) * 30_000)
+            async with asyncio.timeout(5):
+                assert b"\x0a\x60\x00\x14" in await loop.sock_recv(sock, 4096)
+    assert sum(map(len, world.server._kept)) < 1000  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_questions_on_one_connection_are_answered_in_their_order(world: World) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+    names = (f"web.{SUFFIX}", "example.test.", f"peers.{SUFFIX}")
+    for number, name in enumerate(names):
+        wire = dns.message.make_query(name, "A", id=number).to_wire()
+        writer.write(struct.pack("!H", len(wire)) + wire)
+    async with asyncio.timeout(5):
+        for number in range(len(names)):
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            response = dns.message.from_wire(await reader.readexactly(length))
+            assert (response.id, len(response.answer)) == (number, 1)
+    writer.close()

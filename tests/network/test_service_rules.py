@@ -11,10 +11,11 @@ import pytest
 from pod_network import PodNetwork, ask
 
 from ktui.engine.network.nft import nft
-from ktui.engine.network.proxy.connections import forget, stale_flows
+from ktui.engine.network.proxy.connections import forget_stale
 from ktui.engine.network.proxy.rules import service_rules
 from ktui.engine.network.ruleset import difference, merge
 from ktui.engine.network.services import Endpoint
+from ktui.kube.resource import ObjectKey
 
 
 async def test_connections_are_spread_over_the_endpoints_and_keep_their_source(network: PodNetwork) -> None:
@@ -84,6 +85,42 @@ async def test_a_client_stays_with_its_endpoint_where_affinity_is_asked_for(netw
     assert (await ask(network.vip(10), 80, other))[0] != first
 
 
+async def test_affinity_holds_with_one_endpoint_and_long_names(network: PodNetwork) -> None:
+    pod, client = network.pod(), network.pod()
+    await pod.serve(8080)
+    sticky = network.port(pod, affinity_seconds=60, node_port=30084)
+    await network.apply(replace(sticky, service=ObjectKey("n" * 63, "s" * 63)))
+    assert (await ask(network.vip(10), 80, client))[0] == pod.address
+
+
+async def test_a_local_policy_without_a_local_endpoint_serves_pods_and_node_and_drops_others(
+    network: PodNetwork,
+) -> None:
+    pod, client = network.pod(), network.pod()
+    await pod.serve(8080)
+    away = replace(
+        network.port(node_port=30085, external_ips=(network.vip(201),), external_local=True),
+        endpoints=(Endpoint(pod.address, 8080, "other"),),
+    )
+    await network.apply(away)
+    for source in (client, None):
+        assert (await ask(network.vip(201), 80, source))[0] == pod.address
+    assert (await ask(network.settings.gateway, 30085, client))[0] == pod.address
+    outside = network.outsider()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await ask(outside.gateway, 30085, outside)
+
+
+async def test_a_closed_load_balancer_lets_nobody_in(network: PodNetwork) -> None:
+    pod, client = network.pod(), network.pod()
+    await pod.serve(8080)
+    await network.apply(network.port(pod, load_balancer_ips=(network.vip(202),), is_closed=True))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await ask(network.vip(202), 80, client)
+
+
 async def test_local_policies_keep_to_the_node(network: PodNetwork) -> None:
     here = network.pod()
     await here.serve(8080)
@@ -132,7 +169,7 @@ async def test_a_udp_flow_leaves_an_endpoint_that_is_gone(network: PodNetwork) -
         rules = [merge([service_rules(port, network.settings)]) for port in (both, left)]
         await nft(difference(network.settings.table, *rules))
         assert await asked() == first
-        await forget(stale_flows([both], [left]))
+        await forget_stale([both], [left])
         assert await asked() != first
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,9 +17,12 @@ from ktui.engine.api.registry import default_registry
 from ktui.engine.api.server import ApiServer
 from ktui.engine.network.ingress.balancer import Balancer, Target
 from ktui.engine.network.ingress.routes import Backend
-from ktui.engine.network.proxy.connections import stale_flows
+from ktui.engine.network.proxy.connections import read_flows, stale_flows
 from ktui.engine.network.proxy.health_ports import HealthPorts
+from ktui.engine.network.proxy.rules import age, service_rules
+from ktui.engine.network.ruleset import merge
 from ktui.engine.network.services import Endpoint, ServicePort, ServiceView
+from ktui.engine.network.settings import NetworkSettings
 from ktui.engine.store import open_store
 from ktui.kube.clock import FakeClock
 from ktui.kube.kinds import ENDPOINT_SLICES, SERVICES
@@ -179,17 +183,77 @@ async def test_load_balancers_outside_are_told_whether_the_node_has_endpoints(wo
     await asyncio.gather(running, return_exceptions=True)
 
 
-def test_udp_flows_are_forgotten_where_their_endpoint_left_or_none_was_there() -> None:
-    before = ServicePort(
+def test_udp_flows_are_forgotten_that_lead_where_their_service_does_not() -> None:
+    listing = """
+udp 17 9 src=10.1.0.9 dst=10.96.0.9 sport=5 dport=53 src=10.1.0.1 dst=10.1.0.9 sport=53 dport=5 mark=0 use=1
+udp 17 9 src=10.1.0.9 dst=10.96.0.9 sport=6 dport=53 src=10.1.0.2 dst=10.1.0.9 sport=53 dport=6 mark=0 use=1
+udp 17 9 src=10.1.0.9 dst=10.96.0.9 sport=7 dport=53 [UNREPLIED] src=10.96.0.9 dst=10.1.0.9 sport=53 dport=7
+udp 17 9 src=10.1.0.9 dst=192.0.2.1 sport=6 dport=30053 src=10.1.0.2 dst=192.0.2.1 sport=53 dport=6 [ASSURED]
+udp 17 9 src=10.1.0.9 dst=198.51.100.1 sport=6 dport=30053 src=198.51.100.1 dst=10.1.0.9 sport=30053 dport=6
+udp 17 9 src=10.1.0.9 dst=10.96.0.8 sport=6 dport=53 src=10.1.0.2 dst=10.1.0.9 sport=53 dport=6
+"""
+    flows = list(read_flows(listing))
+    assert len(flows) == 6
+    port = ServicePort(
+        service=WEB, name="", protocol="udp", port=53, cluster_ips=("10.96.0.9",), node_port=30053
+    )
+    both, one = (
+        replace(port, endpoints=tuple(Endpoint(f"10.1.0.{n}", 53) for n in numbers))
+        for numbers in ((1, 2), (1,))
+    )
+
+    def stale(old: list[ServicePort], new: list[ServicePort]) -> set[tuple[str, str]]:
+        return {(flow.address, flow.endpoint) for flow in stale_flows(flows, old, new, ["192.0.2.1"])}
+
+    untranslated = ("10.96.0.9", "10.96.0.9")
+    second = {("10.96.0.9", "10.1.0.2"), ("192.0.2.1", "10.1.0.2")}
+    assert stale([both], [both]) == {untranslated}
+    assert stale([both], [one]) == stale([], [one]) == {untranslated, *second}
+    assert stale([both], []) == {untranslated, *second, ("10.96.0.9", "10.1.0.1")}
+    moved = replace(both, node_port=30054)
+    assert stale([both], [moved]) == {untranslated, ("192.0.2.1", "10.1.0.2")}
+
+
+async def test_addresses_of_the_other_family_are_not_served_and_harm_nobody(world: World) -> None:
+    await world.service(
+        type="LoadBalancer",
+        externalIPs=["192.0.2.1", "2001:db8::1"],
+        loadBalancerSourceRanges=["2001:db8::/32"],
+    )
+    service = await world.client.get(SERVICES, "web", "default")
+    status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.2"}, {"ip": "2001:db8::2"}]}}
+    await world.client.update(SERVICES, {**service, "status": status}, subresource="status")
+    port = await world.port(lambda port: bool(port.load_balancer_ips))
+    assert (port.external_ips, port.load_balancer_ips) == (("192.0.2.1",), ("192.0.2.2",))
+    assert (port.source_ranges, port.is_closed) == ((), True)
+
+
+async def test_a_node_keeps_to_its_own_endpoints_though_they_end(world: World) -> None:
+    await world.service(type="NodePort", externalTrafficPolicy="Local")
+    ending = endpoint("10.1.0.1", ready=False, serving=True, terminating=True)
+    await world.slice(ending, {**endpoint("10.1.0.2", ready=True), "nodeName": "other"})
+    port = await world.port(lambda port: bool(port.endpoints))
+    assert [each.address for each in port.endpoints] == ["10.1.0.2"]
+    assert [each.address for each in port.local("this")] == ["10.1.0.1"]
+
+
+def test_an_address_that_two_services_claim_stays_the_older_ones() -> None:
+    settings = NetworkSettings(
+        engine="0a0a0a0a",
+        node="this",
+        host_address="192.0.2.9",
+        pod_cidr="10.1.0.0/24",
+        service_cidr="10.96.0.0/16",
+    )
+    port = ServicePort(
         service=WEB,
         name="",
-        protocol="udp",
-        port=53,
-        cluster_ips=("10.96.0.9",),
-        endpoints=(Endpoint("10.1.0.1", 53),),
+        protocol="tcp",
+        port=80,
+        external_ips=("192.0.2.1",),
+        endpoints=(Endpoint("10.1.0.1", 1),),
     )
-    after = ServicePort(service=WEB, name="", protocol="udp", port=53, cluster_ips=("10.96.0.9",))
-    to_service = ("--orig-dst", "10.96.0.9", "--orig-port-dst", "53")
-    assert list(stale_flows([before], [after])) == [(*to_service, "--dst-nat", "10.1.0.1")]
-    assert list(stale_flows([after], [before])) == [to_service]
-    assert list(stale_flows([before], [before])) == []
+    younger = replace(port, service=ObjectKey("default", "a"), created="2026-01-02")
+    older = replace(port, created="2026-01-01")
+    rules = merge(service_rules(each, settings) for each in sorted([younger, older], key=age))
+    assert rules.elements["service-ips", "192.0.2.1 . tcp . 80"] == "goto service/default/web/tcp/80"

@@ -54,6 +54,8 @@ class ServicePort:
     load_balancer_ips: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
     """Who may use the load balancer's addresses; empty: everybody."""
+    is_closed: bool = False
+    """The load balancer's addresses let nobody in: its ranges are of another family."""
     affinity_seconds: int = 0
     """How long a client stays with its endpoint; 0 for no affinity."""
     internal_local: bool = False
@@ -62,9 +64,15 @@ class ServicePort:
     """`externalTrafficPolicy: Local`."""
     endpoints: tuple[Endpoint, ...] = ()
 
+    ending: tuple[Endpoint, ...] = ()
+    """Those that terminate and still serve: where no other does, they are among `endpoints` too."""
+    created: str = ""
+    """When the Service was made: of two that claim an address, the older one has it."""
+
     def local(self, node: str) -> tuple[Endpoint, ...]:
-        """The endpoints on a node."""
-        return tuple(endpoint for endpoint in self.endpoints if endpoint.node == node)
+        """The endpoints on a node: the ready ones, or else those that end, though others are ready elsewhere."""
+        here = tuple(endpoint for endpoint in self.endpoints if endpoint.node == node)
+        return here or tuple(endpoint for endpoint in self.ending if endpoint.node == node)
 
 
 class ServiceView:
@@ -132,20 +140,22 @@ class ServiceView:
         if service is None or service.spec is None or PROXY_NAME_LABEL in _labels(service):
             return ()
         spec = service.spec
-        cluster_ips = tuple(spec.clusterIPs or ((spec.clusterIP,) if spec.clusterIP else ()))
-        if spec.type == "ExternalName" or not cluster_ips or "None" in cluster_ips:
+        addresses = cluster_ips(service)
+        if spec.type == "ExternalName" or not addresses:
             return ()
         status = service.status.loadBalancer if service.status else None
         balancers = tuple(
             entry.ip
             for entry in (status.ingress if status else None) or ()
-            if entry.ip and entry.ipMode != "Proxy"
+            if entry.ip and entry.ipMode != "Proxy" and ":" not in entry.ip
         )
+        ranges = tuple(cidr.strip() for cidr in spec.loadBalancerSourceRanges or () if ":" not in cidr)
         affinity = 0
         if spec.sessionAffinity == "ClientIP":
             config = spec.sessionAffinityConfig.clientIP if spec.sessionAffinityConfig else None
             affinity = (config.timeoutSeconds if config else None) or _AFFINITY_SECONDS
         slices = self.slices(key)
+        made = service.metadata.creationTimestamp if service.metadata else None
         return tuple(
             ServicePort(
                 service=key,
@@ -153,14 +163,17 @@ class ServiceView:
                 protocol=(port.protocol or "TCP").lower(),
                 port=port.port,
                 node_port=port.nodePort or 0,
-                cluster_ips=cluster_ips,
-                external_ips=tuple(spec.externalIPs or ()),
+                cluster_ips=addresses,
+                external_ips=tuple(address for address in spec.externalIPs or () if ":" not in address),
                 load_balancer_ips=balancers,
-                source_ranges=tuple(spec.loadBalancerSourceRanges or ()) if balancers else (),
+                source_ranges=ranges if balancers else (),
+                is_closed=bool(balancers and spec.loadBalancerSourceRanges and not ranges),
                 affinity_seconds=affinity,
                 internal_local=spec.internalTrafficPolicy == "Local",
                 external_local=spec.externalTrafficPolicy == "Local",
                 endpoints=usable_endpoints(slices, port),
+                ending=ending_endpoints(slices, port),
+                created=made.isoformat() if made else "",
             )
             for port in spec.ports or ()
             if (port.protocol or "TCP") in ("TCP", "UDP")
@@ -181,20 +194,41 @@ class ServiceView:
             listener()
 
 
+def cluster_ips(service: Service) -> tuple[str, ...]:
+    """The cluster IPs of the family that is served here; none for a headless Service."""
+    spec = service.spec
+    found = (spec.clusterIPs or (spec.clusterIP or "",)) if spec else ()
+    return tuple(address for address in found if address not in ("", "None") and ":" not in address)
+
+
 def usable_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> tuple[Endpoint, ...]:
     """Where traffic for a service port goes: the ready endpoints, and where there are none, those that still
     serve while they terminate
     (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions)."""
-    ready: set[Endpoint] = set()
-    ending: set[Endpoint] = set()
-    for number, endpoint in _addressed(slices, port):
-        conditions = endpoint.conditions
-        found = Endpoint(endpoint.addresses[0], number, endpoint.nodeName or "", pod=_pod_of(endpoint))
-        if conditions is None or conditions.ready is not False:
-            ready.add(found)
-        elif conditions.serving and conditions.terminating:
-            ending.add(found._replace(is_ready=False))
-    return tuple(sorted(ready or ending))
+    slices = list(slices)
+    ready = {
+        _endpoint(number, endpoint)
+        for number, endpoint in _addressed(slices, port)
+        if endpoint.conditions is None or endpoint.conditions.ready is not False
+    }
+    return tuple(sorted(ready)) or ending_endpoints(slices, port)
+
+
+def ending_endpoints(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> tuple[Endpoint, ...]:
+    """The endpoints that terminate and still serve."""
+    ending = {
+        _endpoint(number, endpoint)._replace(is_ready=False)
+        for number, endpoint in _addressed(slices, port)
+        if (conditions := endpoint.conditions) is not None
+        and conditions.ready is False
+        and conditions.serving
+        and conditions.terminating
+    }
+    return tuple(sorted(ending))
+
+
+def _endpoint(number: int, endpoint: SliceEndpoint) -> Endpoint:
+    return Endpoint(endpoint.addresses[0], number, endpoint.nodeName or "", pod=_pod_of(endpoint))
 
 
 def _addressed(slices: Iterable[EndpointSlice], port: ServicePortSpec) -> Iterator[tuple[int, SliceEndpoint]]:

@@ -19,6 +19,7 @@ import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdataclass
+import dns.rrset
 
 from ktui.engine.network.dns.upstream import Upstream
 from ktui.engine.network.dns.zone import Answer, Zone
@@ -30,6 +31,9 @@ _PLAIN_BYTES = 512
 _MOST_UDP_BYTES = 4096
 _OUR_PAYLOAD = 1232
 _KEPT = 4096
+_LONGEST_KEPT = 512
+_LONGEST_CHAIN = 8
+"""Aliases of aliases that are followed."""
 _IDLE_SECONDS = 10.0
 _MOST_CONNECTIONS = 200
 _MOST_ASKING = 1000
@@ -90,7 +94,7 @@ class DnsServer:
         response = self._local(query)
         if response is not None:
             wire = _wire(response, size)
-            if len(self._kept) < _KEPT:
+            if len(self._kept) < _KEPT and len(data) <= _LONGEST_KEPT:
                 self._kept[data[2:]] = wire[2:]
             transport.sendto(wire, sender)
         elif len(self._asking) >= _MOST_ASKING:
@@ -127,7 +131,8 @@ class DnsServer:
                     response = self._local(query) or await self._remote(query)
                     wire = _wire(response, 65535)
                     writer.write(struct.pack("!H", len(wire)) + wire)
-                    await writer.drain()
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await writer.drain()
         finally:
             self._connections -= 1
             writer.close()
@@ -161,22 +166,22 @@ class DnsServer:
     async def _remote(self, query: dns.message.Message) -> dns.message.Message:
         """The response of a resolver outside; for an alias in the zone with what it stands for."""
         question = query.question[0]
-        name, alias = question.name, None
-        if self._zone.holds(name):
-            alias = self._zone.answer(name, question.rdtype)
-            name = dns.name.from_text(alias.alias)
-        if alias and self._zone.holds(name):
+        name = question.name
+        aliases: list[dns.rrset.RRset] = []
+        while self._zone.holds(name):
             found = self._zone.answer(name, question.rdtype)
-            records = [] if found.alias else found.records
-            return self._response(query, Answer([*alias.records, *records], found.additional))
+            if not found.alias or len(aliases) >= _LONGEST_CHAIN:
+                return self._response(query, Answer([*aliases, *found.records], found.additional))
+            aliases += found.records
+            name = dns.name.from_text(found.alias)
+            if any(name == alias.name for alias in aliases):
+                return self._response(query, Answer(aliases))
         asked = await self._upstream.ask(name, question.rdtype)
-        response = _respond(query)
         if asked is None:
-            if alias is None:
-                return _refuse(query, dns.rcode.SERVFAIL)
-            return self._response(query, alias)
-        response.set_rcode(dns.rcode.NOERROR if alias else asked.rcode())
-        response.answer.extend([*(alias.records if alias else ()), *asked.answer])
+            return self._response(query, Answer(aliases)) if aliases else _refuse(query, dns.rcode.SERVFAIL)
+        response = _respond(query)
+        response.set_rcode(dns.rcode.NOERROR if aliases else asked.rcode())
+        response.answer.extend([*aliases, *asked.answer])
         response.authority.extend(asked.authority)
         return response
 

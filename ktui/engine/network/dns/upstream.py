@@ -8,6 +8,7 @@ to us is found out with a question of our own (as CoreDNS' `loop` does) and left
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import secrets
 from collections import OrderedDict
@@ -20,7 +21,7 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
-import dns.rrset
+import dns.rdtypes.ANY.SOA
 
 from ktui.kube.clock import Clock
 
@@ -42,8 +43,14 @@ class Server(tuple[str, int]):
 
     @classmethod
     def parse(cls, text: str) -> Server:
-        """`10.0.0.1` or `10.0.0.1:5353`."""
-        address, _, port = text.partition(":")
+        """`10.0.0.1` or `10.0.0.1:5353`, `fd00::1` or `[fd00::1]:5353`. Raises ValueError."""
+        address, port = text.strip(), ""
+        if address.startswith("["):
+            address, _, port = address[1:].partition("]")
+            port = port.removeprefix(":")
+        elif address.count(":") == 1:
+            address, _, port = address.partition(":")
+        ipaddress.ip_address(address)
         return cls((address, int(port or _PORT)))
 
 
@@ -61,9 +68,8 @@ class Upstream:
         self._shunned: dict[Server, float] = {}
         self._looping: set[Server] = set()
         self._probes: dict[dns.name.Name, Server] = {}
-        self._cache: OrderedDict[tuple[dns.name.Name, int], tuple[float, float, dns.message.Message]] = (
-            OrderedDict()
-        )
+        self._cache: OrderedDict[tuple[dns.name.Name, int], tuple[float, float, bytes]] = OrderedDict()
+        """When an answer came, until when it holds, and its bytes: a tenth of what they are as objects."""
         self._asking: dict[tuple[dns.name.Name, int], asyncio.Task[dns.message.Message | None]] = {}
 
     def configure(self, servers: Sequence[str] | None, stubs: Mapping[str, Sequence[str]]) -> None:
@@ -88,8 +94,8 @@ class Upstream:
             task = self._asking[key] = asyncio.create_task(self._resolve(name, kind))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         response = await asyncio.shield(task)
-        if response is not None:
-            self._cache[key] = (now, now + _lifetime(response), response)
+        if response is not None and (seconds := _lifetime(response)) > 0:
+            self._cache[key] = (now, now + seconds, response.to_wire())
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return response
@@ -139,7 +145,13 @@ class Upstream:
 
     def _parse(self, text: str) -> list[Server]:
         words = [line.split() for line in text.splitlines()]
-        found = [Server((word[1], _PORT)) for word in words if len(word) > 1 and word[0] == "nameserver"]
+        found: list[Server] = []
+        for word in words:
+            if len(word) > 1 and word[0] == "nameserver":
+                try:
+                    found.append(Server.parse(word[1]))
+                except ValueError as error:
+                    log.warning("%s: %s", self._path, error)
         return [server for server in found if server != self._own]
 
     def _servers_for(self, name: dns.name.Name) -> tuple[Server, ...]:
@@ -180,14 +192,17 @@ def _lifetime(response: dns.message.Message) -> float:
     if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return 0.0
     times = [rrset.ttl for rrset in (*response.answer, *response.authority)]
+    if not response.answer:
+        # RFC 2308 5: how long there is none.
+        for rrset in response.authority:
+            records: list[object] = list(rrset)
+            times += [each.minimum for each in records if isinstance(each, dns.rdtypes.ANY.SOA.SOA)]
     return min([*times, _LONGEST_SECONDS]) if times else _NO_NAME_SECONDS
 
 
-def _aged(response: dns.message.Message, seconds: int) -> dns.message.Message:
-    copy = dns.message.Message(response.id)
-    copy.flags = response.flags
-    copy.set_rcode(response.rcode())
-    for ours, theirs in zip(copy.sections[1:], response.sections[1:], strict=True):
-        for rrset in theirs:
-            ours.append(dns.rrset.from_rdata_list(rrset.name, max(0, rrset.ttl - seconds), list(rrset)))
-    return copy
+def _aged(wire: bytes, seconds: int) -> dns.message.Message:
+    response = dns.message.from_wire(wire)
+    for section in response.sections[1:]:
+        for rrset in section:
+            rrset.ttl = max(0, rrset.ttl - seconds)
+    return response

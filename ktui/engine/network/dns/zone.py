@@ -20,7 +20,7 @@ from lightkube.models.core_v1 import Namespace, Service
 from lightkube.models.discovery_v1 import Endpoint, EndpointSlice
 
 from ktui.client.informer import Delta, Informers
-from ktui.engine.network.services import ServiceView
+from ktui.engine.network.services import ServiceView, cluster_ips
 from ktui.engine.network.settings import NetworkSettings
 from ktui.kube.kinds import NAMESPACES
 from ktui.kube.resource import ObjectKey
@@ -53,6 +53,8 @@ class Zone:
         self._view = view
         self._namespaces = informers.of(NAMESPACES, Namespace)
         self._origin = dns.name.from_text(settings.domain)
+        self._server = f"ns.dns.{self._origin.to_text()}"
+        self._address = settings.gateway
         self._networks = [
             ipaddress.ip_network(cidr) for cidr in (settings.service_cidr, settings.pod_cidr) if cidr
         ]
@@ -80,7 +82,7 @@ class Zone:
     def authority(self) -> dns.rrset.RRset:
         """The record that says how long a "no" may be kept."""
         origin = self._origin.to_text()
-        text = f"ns.dns.{origin} hostmaster.{origin} {_SERIAL} 7200 1800 86400 {TTL}"
+        text = f"{self._server} hostmaster.{origin} {_SERIAL} 7200 1800 86400 {TTL}"
         return dns.rrset.from_text(self._origin, TTL, "IN", "SOA", text)
 
     def answer(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Answer:
@@ -90,9 +92,15 @@ class Zone:
         labels = [label.decode("latin-1").lower() for label in name.relativize(self._origin).labels]
         match labels:
             case []:
-                return Answer([self.authority()]) if kind is dns.rdatatype.SOA else NO_DATA
+                if kind is dns.rdatatype.SOA:
+                    return Answer([self.authority()])
+                return _only(name, kind, "NS", [self._server])
             case ["svc" | "pod"]:
                 return NO_DATA
+            case ["dns"]:
+                return NO_DATA
+            case ["ns", "dns"]:
+                return _only(name, kind, "A", [self._address])
             case ["dns-version"]:
                 return _only(name, kind, "TXT", [f'"{_VERSION}"'])
             case [*_, namespace, "svc" | "pod"] if not self._namespaces.get(ObjectKey("", namespace)):
@@ -124,8 +132,7 @@ class Zone:
             case []:
                 if kind is dns.rdatatype.SRV:
                     return self._srv(name, key, service, slices)
-                addresses = _addresses(ready) if is_headless else list(service.spec.clusterIPs or ())
-                return _only(name, kind, "A", addresses or [service.spec.clusterIP or ""])
+                return _only(name, kind, "A", _addresses(ready) if is_headless else cluster_ips(service))
             case [label] if label in ("_tcp", "_udp"):
                 return NO_DATA
             case [label]:
@@ -168,12 +175,16 @@ class Zone:
                             for endpoint in _ready(piece)
                         }
         else:
-            for offered in service.spec.ports or ():
-                if _is_asked(offered.name, offered.protocol, port, protocol):
-                    targets.add((offered.port, base, service.spec.clusterIP or ""))
+            targets = {
+                (offered.port, base, address)
+                for offered in service.spec.ports or ()
+                if _is_asked(offered.name, offered.protocol, port, protocol)
+                for address in cluster_ips(service)
+            }
         if not targets:
             return NO_NAME if port else NO_DATA
-        records = [f"0 {100 // len(targets)} {number} {host}" for number, host, _ in sorted(targets)]
+        weight = max(1, 100 // len(targets))
+        records = [f"0 {weight} {number} {host}" for number, host, _ in sorted(targets)]
         additional = [
             dns.rrset.from_text(dns.name.from_text(host), TTL, "IN", "A", address)
             for host, address in sorted({(host, address) for _, host, address in targets})
@@ -185,9 +196,9 @@ class Zone:
         origin = self._origin.to_text()
         names = [f"{key.name}.{key.namespace}.svc.{origin}" for key in self._view.services_at(address)]
         names += [
-            f"{endpoint.hostname}.{key.name}.{key.namespace}.svc.{origin}"
+            f"{_host_label(endpoint)}.{key.name}.{key.namespace}.svc.{origin}"
             for key, endpoint in self._view.endpoints_at(address)
-            if endpoint.hostname
+            if _is_ready(endpoint)
         ]
         return _only(name, kind, "PTR", names) if names else NO_NAME
 
@@ -208,8 +219,12 @@ def _ready(piece: EndpointSlice) -> Iterator[Endpoint]:
     if piece.addressType != "IPv4":
         return
     for endpoint in piece.endpoints or ():
-        if endpoint.addresses and (endpoint.conditions is None or endpoint.conditions.ready is not False):
+        if endpoint.addresses and _is_ready(endpoint):
             yield endpoint
+
+
+def _is_ready(endpoint: Endpoint) -> bool:
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
 
 
 def _addresses(endpoints: Iterable[Endpoint]) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from ktui.engine.network.ruleset import Ruleset
 from ktui.engine.network.services import Endpoint, ServicePort
 from ktui.engine.network.settings import NetworkSettings
+from ktui.kube.resource import ObjectKey
 
 _MASQUERADE = "0x00004000"
 _KEY = "type ipv4_addr . inet_proto . inet_service : verdict ;"
@@ -48,6 +49,7 @@ def _fixed_chains(settings: NetworkSettings) -> Iterator[str]:
         ),
         "guard { type filter hook prerouting priority -300 ; }": (
             f'iifname "{settings.bridge}" ip daddr 127.0.0.0/8 drop',
+            f'iifname "{settings.bridge}" ip saddr 127.0.0.0/8 drop',
         ),
         "firewall { type filter hook prerouting priority -110 ; }": (
             f"ct state new {_LOOKUP} @firewalled-ips",
@@ -75,6 +77,11 @@ def _masquerading(settings: NetworkSettings) -> Iterator[str]:
         yield f"ct status dnat ip saddr {settings.pod_cidr} ip daddr {settings.pod_cidr} masquerade"
 
 
+def age(port: ServicePort) -> tuple[str, ObjectKey]:
+    """The order of Services: of two that claim an address and port, the older one has it."""
+    return port.created, port.service
+
+
 def service_rules(port: ServicePort, settings: NetworkSettings) -> Ruleset:
     """The chains of one service port and what leads to them."""
     rules = _Rules(port, settings)
@@ -97,7 +104,11 @@ class _Rules:
         port = self._port
         endpoints = port.local(self._settings.node) if port.internal_local else port.endpoints
         chain = self._balanced("service", endpoints)
-        self._lead(port.cluster_ips, chain, has_others=bool(port.endpoints))
+        for address in port.cluster_ips:
+            if chain:
+                self.elements["service-ips", self._key(address)] = f"goto {chain}"
+            else:
+                self.elements["idle-service-ips", self._key(address)] = _refusal(bool(port.endpoints))
 
     def external(self) -> None:
         """What comes by node ports, external addresses and load balancers."""
@@ -105,16 +116,22 @@ class _Rules:
         if not (port.node_port or port.external_ips or port.load_balancer_ips):
             return
         chain = self._external_chain()
-        self._lead((*port.external_ips, *port.load_balancer_ips), chain, has_others=bool(port.endpoints))
+        # From outside nobody is served where the policy leaves no endpoint; pods and the node itself are.
+        is_idle = not chain or (port.external_local and not port.local(self._settings.node))
+        keys = [
+            ("service-ips", self._key(address)) for address in (*port.external_ips, *port.load_balancer_ips)
+        ]
         if port.node_port:
-            key = f"{port.protocol} . {port.node_port}"
+            keys.append(("node-ports", f"{port.protocol} . {port.node_port}"))
+        for target, key in keys:
             if chain:
-                self.elements["node-ports", key] = f"goto {chain}"
-            else:
-                self.elements["idle-node-ports", key] = _refusal(bool(port.endpoints))
-        if port.source_ranges:
+                self.elements[target, key] = f"goto {chain}"
+            if is_idle:
+                self.elements[f"idle-{target}", key] = _refusal(bool(port.endpoints))
+        if port.source_ranges or port.is_closed:
             firewall = f"firewall/{self._name}"
-            self.chains[firewall] = (f"ip saddr != {{ {', '.join(port.source_ranges)} }} drop",)
+            ranges = ", ".join(port.source_ranges)
+            self.chains[firewall] = (f"ip saddr != {{ {ranges} }} drop" if ranges else "drop",)
             for address in port.load_balancer_ips:
                 self.elements["firewalled-ips", self._key(address)] = f"goto {firewall}"
 
@@ -122,24 +139,17 @@ class _Rules:
         port, settings = self._port, self._settings
         if not port.external_local:
             return self._balanced("service" if not port.internal_local else "any", port.endpoints)
-        outside = self._balanced("local", port.local(settings.node))
         inside = self._balanced("service" if not port.internal_local else "any", port.endpoints)
-        if not outside:
+        if not inside:
             return ""
+        outside = self._balanced("local", port.local(settings.node))
         chain = f"external/{self._name}"
         self.chains[chain] = (
             f"ip saddr {settings.pod_cidr} goto {inside}",
             f"fib saddr type local goto {inside}",
-            f"goto {outside}",
+            *((f"goto {outside}",) if outside else ()),
         )
         return chain
-
-    def _lead(self, addresses: tuple[str, ...], chain: str, *, has_others: bool) -> None:
-        for address in addresses:
-            if chain:
-                self.elements["service-ips", self._key(address)] = f"goto {chain}"
-            else:
-                self.elements["idle-service-ips", self._key(address)] = _refusal(has_others)
 
     def _key(self, address: str) -> str:
         return f"{address} . {self._port.protocol} . {self._port.port}"

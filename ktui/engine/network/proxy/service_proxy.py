@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ktui.engine.network.follow import follow
-from ktui.engine.network.proxy.connections import forget, stale_flows
+from ktui.engine.network.proxy.connections import forget_stale
 from ktui.engine.network.proxy.links import allow_hairpins, ensure_links
-from ktui.engine.network.proxy.rules import base_rules, service_rules
+from ktui.engine.network.proxy.rules import age, base_rules, service_rules
 from ktui.engine.network.ruleset import Ruleset, merge
 from ktui.engine.network.services import ServicePort, ServiceView
 from ktui.engine.network.settings import NetworkSettings
@@ -49,22 +49,25 @@ class ServiceProxy:
         if not self._table.is_known:
             await ensure_links(self._settings)
             changed |= {key for key, _ in self._view.services()} | self._ports.keys()
-        flows: list[tuple[str, ...]] = []
+        before: list[ServicePort] = []
+        after: list[ServicePort] = []
         ready = self._ready.copy()
         for key in changed:
             old, new = self._ports.pop(key, ()), self._view.ports(key)
-            flows += stale_flows(old, new)
+            before += old
+            after += new
             ready.subtract(_ready_addresses(old))
             ready.update(_ready_addresses(new))
             self._pieces.pop(key, None)
             if new:
                 self._ports[key] = new
                 self._pieces[key] = merge(service_rules(port, self._settings) for port in new)
-        await self._table.apply(merge(piece for _, piece in sorted(self._pieces.items())))
+        ordered = sorted(self._pieces, key=lambda key: age(self._ports[key][0]))
+        await self._table.apply(merge(self._pieces[key] for key in ordered))
         self._ready = +ready
         self._applied.set()
         allow_hairpins(self._settings.bridge)
-        await forget(flows)
+        await forget_stale(before, after)
 
 
 def _ready_addresses(ports: Iterable[ServicePort]) -> Iterator[str]:
