@@ -12,9 +12,7 @@ from http_wire import Wire, served_over_tls
 
 from ktui.kube.prometheus import Distribution, Family, Histogram, exposed
 
-_LINE = re.compile(
-    r'[a-z_]+(\{[a-z_]+="([^"\\\n]|\\.)*"(,[a-z_]+="([^"\\\n]|\\.)*")*\})? [0-9.e+-]+( \d+)?'
-)
+_LINE = re.compile(r'[a-z_]+(\{[a-z_]+="([^"\\\n]|\\.)*"(,[a-z_]+="([^"\\\n]|\\.)*")*\})? [0-9.e+-]+( \d+)?')
 
 
 @pytest.fixture
