@@ -31,6 +31,7 @@ from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
 from ktui.engine.controllers.service_lb import ServiceLoadBalancer
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
+from ktui.engine.controllers.statefulset import StatefulSetController
 from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
 from ktui.engine.controllers.volume_protection import ClaimProtection, VolumeProtection
@@ -63,6 +64,7 @@ def default_controllers(
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
         ReplicationControllerController(client, recorder.named("replication-controller"), clock),
+        StatefulSetController(client, recorder.named("statefulset-controller"), clock),
         GarbageCollector(client, recorder.named("garbage-collector-controller"), clock),
         NamespaceController(client, clock),
         NodeLifecycleController(client, recorder.named("node-controller"), clock),
