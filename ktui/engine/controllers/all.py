@@ -12,12 +12,15 @@ from ktui.engine.controllers.certificateapproving import CertificateApprovingCon
 from ktui.engine.controllers.certificatecleaner import CertificateCleaner
 from ktui.engine.controllers.certificatesigning import CertificateSigningController, Sign
 from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
+from ktui.engine.controllers.cronjob import CronJobController
 from ktui.engine.controllers.deployment import DeploymentController
 from ktui.engine.controllers.disruption import DisruptionController
 from ktui.engine.controllers.endpoints import EndpointsController
 from ktui.engine.controllers.endpointslice import EndpointSliceController
 from ktui.engine.controllers.endpointslicemirroring import EndpointSliceMirroring
 from ktui.engine.controllers.garbagecollector import GarbageCollector
+from ktui.engine.controllers.job import JobController
+from ktui.engine.controllers.job_orphans import JobOrphans
 from ktui.engine.controllers.local_path import LocalPathProvisioner
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
@@ -34,6 +37,7 @@ from ktui.engine.controllers.serviceaccount import ServiceAccountController
 from ktui.engine.controllers.statefulset import StatefulSetController
 from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
+from ktui.engine.controllers.ttlafterfinished import TTLAfterFinished
 from ktui.engine.controllers.volume_protection import ClaimProtection, VolumeProtection
 from ktui.kube.clock import Clock
 
@@ -64,6 +68,10 @@ def default_controllers(
         DeploymentController(client, recorder.named("deployment-controller"), clock),
         ReplicaSetController(client, recorder.named("replicaset-controller"), clock),
         ReplicationControllerController(client, recorder.named("replication-controller"), clock),
+        JobController(client, recorder.named("job-controller"), clock),
+        JobOrphans(client),
+        CronJobController(client, recorder.named("cronjob-controller"), clock),
+        TTLAfterFinished(client, clock),
         StatefulSetController(client, recorder.named("statefulset-controller"), clock),
         GarbageCollector(client, recorder.named("garbage-collector-controller"), clock),
         NamespaceController(client, clock),
