@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from store_peers import Etcd, Ktui, Peer, Sqlite, StockTinyDB, pod
+from store_peers import OWN_TOOL, Etcd, Ktui, Peer, Sqlite, StockTinyDB, pod
 
 SIZES = (1_000, 10_000, 100_000)
 WRITERS = (1, 100)
+BY_TOOL = "etcd, by its own `benchmark put`"
 PEERS = (Ktui, Etcd, Sqlite, StockTinyDB)
 
 
@@ -103,15 +104,19 @@ async def compare(peers: list[Peer], count: int, seconds: float, rounds: int) ->
         for writers in WRITERS:
             for peer in peers:
                 await measure(peer, count, writers, seconds, cells[peer.name, writers])
+                if isinstance(peer, Etcd) and Path(OWN_TOOL).exists():
+                    cell = cells.setdefault((BY_TOOL, writers), Cell())
+                    rate, p99 = await peer.by_own_tool(count, writers, seconds)
+                    cell.rates.append(rate)
+                    cell.p99s.append(p99)
     gc.unfreeze()
     for writers in WRITERS:
         ours = cells["ktui", writers].rate
-        for peer in peers:
-            cell = cells[peer.name, writers]
-            ratio = "" if peer.name == "ktui" else f"{ours / cell.rate:.1f}×"
+        for name, cell in ((name, cell) for (name, by), cell in cells.items() if by == writers):
+            ratio = "" if name == "ktui" else f"{ours / cell.rate:.1f}×"
             median = statistics.median(cell.rates)
             print(
-                f"| {count:,} | {writers} | {peer.name} | {cell.rate:,.0f} | {median:,.0f} "
+                f"| {count:,} | {writers} | {name} | {cell.rate:,.0f} | {median:,.0f} "
                 f"| {cell.p99 * 1e3:.2f} | {ratio} |",
                 flush=True,
             )

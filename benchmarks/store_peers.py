@@ -7,6 +7,7 @@ connection, about 20 µs a request, so that what is measured is etcd and not a P
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sqlite3
 import struct
@@ -192,6 +193,10 @@ class Sqlite:
         self._db.close()
 
 
+OWN_TOOL = str(Path(__file__).parents[1] / ".venv" / "bin" / "etcd-benchmark")
+"""etcd's own load generator (go.etcd.io/etcd/tools/benchmark), which `make bench` builds where there is Go."""
+
+
 class Etcd:
     name = "etcd"
     suspends = True
@@ -228,8 +233,27 @@ class Etcd:
             await self._process.wait()
             self._process = None
 
+    async def by_own_tool(self, count: int, writers: int, seconds: float) -> tuple[float, float]:
+        """Writes a second and p99 by `benchmark put`, each writer with a connection of its own, as etcd is measured."""
+        total = int(seconds * (10_000 if writers > 1 else 2_500))
+        process = await asyncio.create_subprocess_exec(
+            OWN_TOOL,
+            *(f"--endpoints={self._endpoint}", f"--conns={writers}", f"--clients={writers}", "put"),
+            *("--key-size=40", f"--val-size={len(msgspec.json.encode(self._pods[0]))}"),
+            *(f"--total={total}", f"--key-space-size={count}"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        text = (await process.communicate())[0].decode()
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+        slow = re.search(r"99% in ([\d.]+) secs", text)
+        if not rate or not slow:
+            raise EtcdError(f"benchmark put said: {text}")
+        return float(rate[1]), float(slow[1])
+
     async def _start(self) -> None:
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self._endpoint = client
         arguments = {
             "data-dir": self._folder,
             "listen-client-urls": client,

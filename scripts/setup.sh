@@ -101,10 +101,25 @@ make_venv() {
     echo "$wanted" >"$stamp"
 }
 
+# etcd's own load generator, of the release that Debian has; benchmarks/store.py uses it where it is there.
+build_etcd_benchmark() {
+    [ -x .venv/bin/etcd-benchmark ] && return
+    command -v go >/dev/null || return 0
+    say "building etcd's own benchmark"
+    folder=$(mktemp -d)
+    if GOBIN="$folder" go install go.etcd.io/etcd/tools/benchmark@v0.5.0-alpha.5.0.20200910180754-dd1b699fc489; then
+        mv "$folder/benchmark" .venv/bin/etcd-benchmark
+    else
+        say "it could not be built; the other figures come without it"
+    fi
+    rm -rf "$folder"
+}
+
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     install_debian_packages
 else
     check_other_system
 fi
 make_venv
+[ "$with_bench" = no ] || build_etcd_benchmark
 say "ready"
