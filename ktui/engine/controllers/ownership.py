@@ -92,12 +92,18 @@ def resolve(owners: Informer[T], resource: Resource, namespace: str, obj: Any) -
 
 
 class Claims:
-    """Adopts and releases objects of `dependents` on behalf of owners of `resource`."""
+    """Adopts and releases objects of `dependents` on behalf of owners of `resource`.
 
-    def __init__(self, client: Client, resource: Resource, dependents: Resource) -> None:
+    What is owned may carry a `finalizer`, which comes with adoption and goes with release.
+    """
+
+    def __init__(
+        self, client: Client, resource: Resource, dependents: Resource, *, finalizer: str = ""
+    ) -> None:
         self._client = client
         self._resource = resource
         self._dependents = dependents
+        self._finalizer = finalizer
 
     async def claim(
         self,
@@ -144,20 +150,24 @@ class Claims:
 
     async def _adopt(self, owner: Any, obj: Any) -> None:
         references = [*owner_references(obj), controller_reference(owner, self._resource)]
-        await self._write_references(obj, references)
+        await self._write_references(obj, references, [self._finalizer])
 
     async def _release(self, owner: Any, obj: Any) -> None:
         references = [reference for reference in owner_references(obj) if reference.uid != uid_of(owner)]
-        await self._write_references(obj, references)
+        await self._write_references(obj, references, [])
 
-    async def _write_references(self, obj: Any, references: Sequence[OwnerReference]) -> None:
-        patch = {
-            "metadata": {
-                "uid": uid_of(obj),
-                "resourceVersion": meta(obj).resourceVersion,
-                "ownerReferences": [plain(reference) for reference in references] or None,
-            }
+    async def _write_references(
+        self, obj: Any, references: Sequence[OwnerReference], added: Sequence[str]
+    ) -> None:
+        metadata: Object = {
+            "uid": uid_of(obj),
+            "resourceVersion": meta(obj).resourceVersion,
+            "ownerReferences": [plain(reference) for reference in references] or None,
         }
+        if self._finalizer:
+            others = [name for name in meta(obj).finalizers or () if name != self._finalizer]
+            metadata["finalizers"] = [*others, *added] or None
+        patch: Object = {"metadata": metadata}
         await self._client.patch(self._dependents, name_of(obj), patch, namespace_of(obj))
 
     @staticmethod
