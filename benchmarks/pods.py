@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from ktui.client.base import WatchOptions
@@ -144,6 +145,13 @@ class Ktui:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
         _run(sys.executable, "-m", "ktui", "down", "--data-dir", str(self._data))
+
+    @property
+    def _engine(self) -> str:
+        return msgspec.json.decode((self._data / "podman" / "podman.json").read_bytes())["engine"]
+
+    def _podman(self, *words: str) -> list[str]:
+        return _run("podman", *words, "--filter", f"label=dev.ktui.engine={self._engine}").split()
 
 
 class KubePlay:
