@@ -59,7 +59,7 @@ class Kubelet:
         if not self.starts or status.get("phase") in ("Succeeded", "Failed"):
             return
         if not pod["spec"].get("nodeName"):
-            target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
+            target = {"apiVersion": "v1", "kind": "Node", "name": _tied_to(pod) or self.node}
             await client.create(
                 PODS,
                 {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": key.name}, "target": target},
@@ -71,6 +71,17 @@ class Kubelet:
         known = {each["type"]: each["status"] for each in status.get("conditions") or ()}
         if known.get("Ready") != ready or status.get("phase") != "Running":
             await self.world.set_pod(key.name, key.namespace, "Running", ready)
+
+
+def _tied_to(pod):
+    """The node that a pod's affinity names, as a DaemonSet's do."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    for term in (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get(
+        "nodeSelectorTerms", ()
+    ):
+        for field in term.get("matchFields", ()):
+            return field["values"][0]
+    return ""
 
 
 class World:

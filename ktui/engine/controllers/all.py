@@ -13,6 +13,7 @@ from ktui.engine.controllers.certificatecleaner import CertificateCleaner
 from ktui.engine.controllers.certificatesigning import CertificateSigningController, Sign
 from ktui.engine.controllers.clusterroleaggregation import ClusterRoleAggregation
 from ktui.engine.controllers.cronjob import CronJobController
+from ktui.engine.controllers.daemonset import DaemonSetController
 from ktui.engine.controllers.deployment import DeploymentController
 from ktui.engine.controllers.disruption import DisruptionController
 from ktui.engine.controllers.endpoints import EndpointsController
@@ -72,6 +73,7 @@ def default_controllers(
         JobOrphans(client),
         CronJobController(client, recorder.named("cronjob-controller"), clock),
         TTLAfterFinished(client, clock),
+        DaemonSetController(client, recorder.named("daemonset-controller"), clock),
         StatefulSetController(client, recorder.named("statefulset-controller"), clock),
         GarbageCollector(client, recorder.named("garbage-collector-controller"), clock),
         NamespaceController(client, clock),

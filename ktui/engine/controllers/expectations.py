@@ -39,10 +39,13 @@ class Expectations:
         return self._clock.monotonic() - expected.since > TIMEOUT
 
     def expect_creations(self, key: ObjectKey, count: int) -> None:
-        self._expected[key] = _Expected(count, since=self._clock.monotonic())
+        self.expect(key, count, set())
 
     def expect_deletions(self, key: ObjectKey, uids: set[str]) -> None:
-        self._expected[key] = _Expected(0, set(uids), self._clock.monotonic())
+        self.expect(key, 0, uids)
+
+    def expect(self, key: ObjectKey, creations: int, deletions: set[str]) -> None:
+        self._expected[key] = _Expected(creations, set(deletions), self._clock.monotonic())
 
     def creation_observed(self, key: ObjectKey, count: int = 1) -> None:
         """A pod of `key` appeared, or (count) creations failed and will never be seen."""
