@@ -12,6 +12,7 @@ from ktui.describe.certificates import describe_certificate_request
 from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
 from ktui.describe.generic import describe_generic
 from ktui.describe.ingresses import describe_ingress, describe_ingress_class
+from ktui.describe.jobs import describe_cron_job, describe_job
 from ktui.describe.limits import describe_limit_range, describe_quota
 from ktui.describe.namespace import describe_namespace
 from ktui.describe.networkpolicies import describe_network_policy
@@ -41,11 +42,13 @@ GENERIC: Final = Describer(related.with_events, describe_generic)
 DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.CERTIFICATE_SIGNING_REQUESTS.key: Describer(related.with_events, describe_certificate_request),
     kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
+    kinds.CRON_JOBS.key: Describer(related.with_events, describe_cron_job),
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
     kinds.ENDPOINTS.key: Describer(related.with_events, describe_endpoints),
     kinds.ENDPOINT_SLICES.key: Describer(related.with_events, describe_endpoint_slice),
     kinds.INGRESSES.key: Describer(related.of_ingress, describe_ingress),
     kinds.INGRESS_CLASSES.key: Describer(related.with_events, describe_ingress_class),
+    kinds.JOBS.key: Describer(related.with_events, describe_job),
     kinds.LIMIT_RANGES.key: Describer(related.nothing, describe_limit_range),
     kinds.NAMESPACES.key: Describer(related.of_namespace, describe_namespace),
     kinds.NETWORK_POLICIES.key: Describer(related.nothing, describe_network_policy),
