@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import job_objects
+import batch_objects
 import network_objects
 import objects
 import pod_objects
@@ -51,7 +51,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.PRIORITY_CLASSES, objects.PRIORITY_CLASS),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
     *network_objects.CASES,
-    *job_objects.CASES,
+    *batch_objects.CASES,
 ]
 
 
