@@ -1,23 +1,29 @@
-"""Rollouts of Deployments as `kubectl rollout` knows them: status in words, revisions, restart, undo.
+"""Rollouts as `kubectl rollout` knows them: status in words, revisions, restart, undo.
 
-In: the Deployment and its ReplicaSets as JSON data. Out: messages, revisions and patches; pure but for
-`read_revisions`, which asks a client. Screens and commands share it.
+In: a Deployment with its ReplicaSets, or a StatefulSet or DaemonSet with its ControllerRevisions, as JSON data.
+Out: messages, revisions and patches; pure but for `read_revisions`, which asks a client. Screens and commands
+share it; what the sets say of theirs is in `set_rollout`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ktui.client.base import Client
+from ktui.client.set_rollout import (
+    CHANGE_CAUSE,
+    Revision,
+    daemon_set_status,
+    set_revisions,
+    stateful_set_status,
+)
 from ktui.kube.clock import rfc3339
-from ktui.kube.kinds import REPLICA_SETS
+from ktui.kube.kinds import CONTROLLER_REVISIONS, PODS, REPLICA_SETS
 from ktui.kube.resource import Object
 
 REVISION = "deployment.kubernetes.io/revision"
-CHANGE_CAUSE = "kubernetes.io/change-cause"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 _TEMPLATE_HASH = "pod-template-hash"
 _KEPT_ANNOTATIONS = {
@@ -29,25 +35,15 @@ _KEPT_ANNOTATIONS = {
     "deprecated.deployment.rollback.to",
 }
 """Annotations of a Deployment that an undo leaves as they are."""
+_SET_STATUS = {"StatefulSet": stateful_set_status, "DaemonSet": daemon_set_status}
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One ReplicaSet of a Deployment: `template` is what its pods are made from, without the hash label."""
-
-    number: int
-    name: str
-    change_cause: str
-    created: str
-    replicas: int
-    ready: int
-    template: Object
-    annotations: Object
-    current: bool
-
-
-def rollout_status(deployment: Object) -> tuple[str, bool]:
+def rollout_status(workload: Object) -> tuple[str, bool]:
     """kubectl's line on how a rollout goes, and whether it is done."""
+    return _SET_STATUS.get(str(workload.get("kind")), _deployment_status)(workload)
+
+
+def _deployment_status(deployment: Object) -> tuple[str, bool]:
     metadata: Object = deployment.get("metadata") or {}
     spec: Object = deployment.get("spec") or {}
     status: Object = deployment.get("status") or {}
@@ -105,8 +101,13 @@ def revisions_of(deployment: Object, replica_sets: Sequence[Object]) -> list[Rev
 
 
 async def read_revisions(client: Client, deployment: Object) -> list[Revision]:
-    """The revisions of a Deployment, newest first."""
+    """The revisions of a workload, newest first."""
     metadata: Object = deployment.get("metadata") or {}
+    if deployment.get("kind") in _SET_STATUS:
+        namespace = str(metadata.get("namespace") or "")
+        revisions = await client.list(CONTROLLER_REVISIONS, namespace)
+        pods = await client.list(PODS, namespace)
+        return set_revisions(deployment, revisions.items, pods.items)
     # Told apart by owner and not by a selector in the query: a changed label must not hide a revision.
     listing = await client.list(REPLICA_SETS, str(metadata.get("namespace") or ""))
     return revisions_of(deployment, listing.items)
@@ -123,7 +124,12 @@ def without_hash(template: Object) -> Object:
 
 
 def undo_patch(deployment: Object, revision: Revision) -> list[Object]:
-    """The JSON patch that goes back to a revision: its template and its annotations, the Deployment's own kept."""
+    """The JSON patch that goes back to a revision: its template and its annotations, the Deployment's own kept.
+
+    The sets take back only the template, as kubectl has them do.
+    """
+    if deployment.get("kind") in _SET_STATUS:
+        return [{"op": "replace", "path": "/spec/template", "value": revision.template}]
     metadata: Object = deployment.get("metadata") or {}
     own: Object = metadata.get("annotations") or {}
     annotations: dict[str, Any] = {k: v for k, v in own.items() if k in _KEPT_ANNOTATIONS}

@@ -1,6 +1,6 @@
-"""A Deployment's rollouts: how the present one goes, its revisions, and what each would change; undo to any.
+"""A workload's rollouts: how the present one goes, its revisions, and what each would change; undo to any.
 
-In: the Deployment and its ReplicaSets, read again whenever one of them changes. Out: a patch when the user goes
+In: the workload and its ReplicaSets or ControllerRevisions, read again whenever one of them changes. Out: a patch when the user goes
 back to a revision.
 """
 
@@ -21,9 +21,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Label, Static
 
 from ktui.client.base import PatchType, WatchOptions, WriteOptions
-from ktui.client.rollout import Revision, read_revisions, rollout_status, undo_patch
+from ktui.client.rollout import read_revisions, rollout_status, undo_patch
+from ktui.client.set_rollout import Revision
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import REPLICA_SETS
+from ktui.kube.kinds import CONTROLLER_REVISIONS, DEPLOYMENTS, REPLICA_SETS
 from ktui.kube.resource import Object
 from ktui.screens.items import Item, columns_of, row_of
 from ktui.screens.manifest_files import keepers_of
@@ -32,19 +33,22 @@ from ktui.widgets.dialogs import Confirm
 from ktui.widgets.table_model import Row
 from ktui.widgets.virtual_table import VirtualTable
 
-_COLUMNS: Sequence[Object] = (
-    {"name": "Revision", "type": "integer"},
-    {"name": "ReplicaSet"},
-    {"name": "Ready"},
-    {"name": "Change"},
-    {"name": "Images"},
-    {"name": "Age"},
-)
+
+def _columns(keeper: str = REPLICA_SETS.kind) -> Sequence[Object]:
+    """`keeper` is the kind that keeps the revisions."""
+    return (
+        {"name": "Revision", "type": "integer"},
+        {"name": keeper},
+        {"name": "Ready"},
+        {"name": "Change"},
+        {"name": "Images"},
+        {"name": "Age"},
+    )
 
 
 def revision_rows(revisions: Sequence[Revision], now: float) -> list[Row]:
     """The revisions as rows of a table."""
-    columns = columns_of(_COLUMNS, namespaced=False)
+    columns = columns_of(_columns(), namespaced=False)
     rows: list[Row] = []
     for revision in revisions:
         images = [c.get("image") or "" for c in (revision.template.get("spec") or {}).get("containers") or ()]
@@ -95,7 +99,7 @@ class RolloutScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Back"),
         Binding(
-            "u", "undo", "Go back to this revision", tooltip="Roll the Deployment back to the row's revision"
+            "u", "undo", "Go back to this revision", tooltip="Roll the workload back to the row's revision"
         ),
     ]
 
@@ -116,7 +120,9 @@ class RolloutScreen(Screen[None]):
 
     def on_mount(self) -> None:
         table = self.query_one(VirtualTable)
-        table.model.set_columns(columns_of(_COLUMNS, namespaced=False))
+        of_deployment = self._item.resource.key == DEPLOYMENTS.key
+        keeper = REPLICA_SETS.kind if of_deployment else CONTROLLER_REVISIONS.kind
+        table.model.set_columns(columns_of(_columns(keeper), namespaced=False))
         table.model.sort(0, descending=True)
         self._follow()
 

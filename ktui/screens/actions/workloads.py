@@ -213,16 +213,16 @@ ACTIONS = (
         kinds=_ROLLED | {PODS.key}, help="Change the image of a container",
     ),
     Action(
-        id="history", key="h", title="Rollouts", group=_GROUP, run=_history, needs="row", kinds=_DEPLOYMENT,
+        id="history", key="h", title="Rollouts", group=_GROUP, run=_history, needs="row", kinds=_ROLLED,
         footer=True, help="Revisions with their differences; go back to one",
     ),
     Action(
-        id="undo-rollout", key="U", title="Undo rollout", group=_GROUP, run=_undo, needs="row", kinds=_DEPLOYMENT,
+        id="undo-rollout", key="U", title="Undo rollout", group=_GROUP, run=_undo, needs="row", kinds=_ROLLED,
         verb="patch", key_display="shift+u", help="Back to the revision before this one, after a question",
     ),
     Action(
         id="rollout-status", key="", title="Rollout status", group=_GROUP, run=_status, needs="rows",
-        kinds=_DEPLOYMENT, commands=("rollout",), help="Say how the rollout goes, in kubectl's words",
+        kinds=_ROLLED, commands=("rollout",), help="Say how the rollout goes, in kubectl's words",
     ),
     Action(
         id="pause-rollout", key="P", title="Pause / resume", group=_GROUP, run=_pause, needs="rows",
