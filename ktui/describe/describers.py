@@ -21,6 +21,11 @@ from ktui.describe.pod import describe_pod
 from ktui.describe.priorityclass import describe_priority_class
 from ktui.describe.related import Related
 from ktui.describe.services import describe_endpoint_slice, describe_endpoints, describe_service
+from ktui.describe.sets import (
+    describe_daemon_set,
+    describe_replication_controller,
+    describe_stateful_set,
+)
 from ktui.describe.text import Text
 from ktui.describe.workloads import describe_deployment, describe_replica_set
 from ktui.kube import kinds
@@ -43,6 +48,7 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.CERTIFICATE_SIGNING_REQUESTS.key: Describer(related.with_events, describe_certificate_request),
     kinds.CONFIG_MAPS.key: Describer(related.with_events, describe_config_map),
     kinds.CRON_JOBS.key: Describer(related.with_events, describe_cron_job),
+    kinds.DAEMON_SETS.key: Describer(related.of_replica_set, describe_daemon_set),
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
     kinds.ENDPOINTS.key: Describer(related.with_events, describe_endpoints),
     kinds.ENDPOINT_SLICES.key: Describer(related.with_events, describe_endpoint_slice),
@@ -56,10 +62,12 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.PODS.key: Describer(related.with_events, describe_pod),
     kinds.PRIORITY_CLASSES.key: Describer(related.with_events, describe_priority_class),
     kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
+    kinds.REPLICATION_CONTROLLERS.key: Describer(related.of_replica_set, describe_replication_controller),
     kinds.RESOURCE_QUOTAS.key: Describer(related.nothing, describe_quota),
     kinds.SECRETS.key: Describer(related.nothing, describe_secret),
     kinds.SERVICES.key: Describer(related.of_service, describe_service),
     kinds.SERVICE_ACCOUNTS.key: Describer(related.of_service_account, describe_service_account),
+    kinds.STATEFUL_SETS.key: Describer(related.of_replica_set, describe_stateful_set),
 }
 """By `Resource.key`."""
 
