@@ -16,11 +16,13 @@ from ktui.client.base import Client
 from ktui.client.informer import Informers
 from ktui.engine.network.dns.part import DnsPart
 from ktui.engine.network.ingress.keeper import IngressKeeper
+from ktui.engine.network.notices import Notices
 from ktui.engine.network.policy.part import PolicyPart
 from ktui.engine.network.proxy.health_ports import HealthPorts
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
 from ktui.engine.network.services import ServiceView
 from ktui.engine.network.settings import NetworkSettings
+from ktui.engine.network.table import Table
 from ktui.engine.parts import Part, supervise
 from ktui.kube.clock import Clock, RealClock
 
@@ -40,6 +42,7 @@ class NetworkAgent:
         self._informers = Informers(client, self._clock)
         ingress = IngressKeeper(client, self._informers, folder)
         self._proxy: ServiceProxy | None = None
+        self._tables: list[Table] = []
         self._runs: dict[str, Callable[[], Awaitable[None]]] = {"ingress": ingress.run}
         self._syncs = [ingress.settled]
         if settings.is_in_kernel:
@@ -50,13 +53,25 @@ class NetworkAgent:
         proxy = self._proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
         policy = PolicyPart(self._informers, settings, self._clock)
+        self._tables = [proxy.table, policy.table]
+        names_of_ours = (settings.table, settings.policy_table, settings.bridge, settings.anchor)
         self._runs |= {
+            "notices": Notices(names_of_ours, self._suspect).run,
             "service proxy": proxy.run,
             "DNS": names.run,
             "network policy": policy.run,
             "health check ports": HealthPorts(view, settings.node, self._clock).run,
         }
         self._syncs += [proxy.synced, names.serving, policy.synced]
+
+    def _suspect(self) -> None:
+        for table in self._tables:
+            table.suspect.set()
+
+    def write_anew(self) -> None:
+        """The agent before has ended: what it wrote last may not be what it should be."""
+        for table in self._tables:
+            table.forget()
 
     async def without(self, address: str) -> None:
         """Return once no new connection is sent to a pod that leaves."""

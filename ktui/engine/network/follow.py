@@ -22,8 +22,11 @@ async def follow(
     run_pass: Callable[[], Awaitable[None]],
     synced: asyncio.Event,
     clock: Clock,
+    check: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
     """Run a pass now, whenever `wake` is set (the pass clears it), and when the table has been removed by somebody.
+
+    `check` says whether all that the rules need is there; the table itself where none is given.
 
     `synced` is set after the first pass that succeeds; one that fails is logged and followed by another, later
     each time.
@@ -34,7 +37,7 @@ async def follow(
             await run_pass()
             failures = 0
             synced.set()
-            await _changed(table, wake, clock)
+            await _changed(table, wake, clock, check or table.check)
         except NetworkToolError as error:
             pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
             failures += 1
@@ -42,15 +45,23 @@ async def follow(
             await clock.sleep(pause)
 
 
-async def _changed(table: Table, wake: asyncio.Event, clock: Clock) -> None:
+async def _changed(
+    table: Table, wake: asyncio.Event, clock: Clock, check: Callable[[], Awaitable[bool]]
+) -> None:
     while not wake.is_set():
-        check = asyncio.ensure_future(clock.sleep(_CHECK_SECONDS))
-        woken = asyncio.ensure_future(wake.wait())
+        waits = [
+            asyncio.ensure_future(clock.sleep(_CHECK_SECONDS)),
+            asyncio.ensure_future(wake.wait()),
+            asyncio.ensure_future(table.suspect.wait()),
+        ]
         try:
-            await asyncio.wait((check, woken), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            check.cancel()
-            woken.cancel()
-        if not wake.is_set() and not await table.check():
-            log.warning("table %s was removed by somebody: it is made anew", table.name)
+            for each in waits:
+                each.cancel()
+        if wake.is_set():
+            return
+        table.suspect.clear()
+        if not await check():
+            log.warning("table %s was removed or replaced by somebody: it is made anew", table.name)
             return

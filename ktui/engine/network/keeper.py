@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from ktui.engine.network.child import end
+from ktui.engine.network.child import end, end_other
 from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.nft import NetworkToolError, remove_table
 from ktui.engine.network.proxy.links import remove_links
@@ -107,8 +104,8 @@ async def remove_rules(launch: Launch) -> None:
 async def remove_network(folder: Path) -> None:
     """End the agent that an engine left running, and remove all that it made on the host."""
     if pid := running_agent(folder):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+        # Until it has ended, it may be writing rules.
+        await end_other(pid, folder)
     launch = read_launch(folder)
     if launch is None or not launch.settings.is_in_kernel:
         return

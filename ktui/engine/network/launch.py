@@ -35,7 +35,14 @@ def running_agent(folder: Path) -> int:
     """The process id of the agent of a folder, 0 when none runs."""
     try:
         pid = int((folder / PID).read_text())
-        command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return 0
-    return pid if str(folder).encode() in command else 0
+    return pid if is_agent(pid, folder) else 0
+
+
+def is_agent(pid: int, folder: Path) -> bool:
+    """Whether a process is (still) an agent of a folder."""
+    try:
+        return str(folder).encode() in Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False

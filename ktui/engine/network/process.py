@@ -13,10 +13,12 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ktui.client.http import HttpClient
 from ktui.engine.logs import log_to
 from ktui.engine.network.agent import NetworkAgent
+from ktui.engine.network.child import end_other
 from ktui.engine.network.launch import PID, READY, SETTINGS, Launch, read_launch, running_agent
 
 _ORPHAN_SECONDS = 60.0
@@ -29,14 +31,19 @@ async def _serve(folder: Path, launch: Launch) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     agent = NetworkAgent(client, launch.settings, folder)
-    tasks = [
-        asyncio.create_task(agent.run(), name="agent"),
+    running = asyncio.create_task(agent.run(), name="agent")
+    ending = asyncio.create_task(ended.wait())
+    tasks: list[asyncio.Task[Any]] = [
+        running,
+        ending,
         asyncio.create_task(_take_over(agent, folder), name="take over"),
         asyncio.create_task(_watch_engine(Path(launch.socket), ended), name="engine"),
         asyncio.create_task(_answer(agent), name="questions"),
     ]
     try:
-        await ended.wait()
+        await asyncio.wait((running, ending), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
     finally:
         for task in tasks:
             task.cancel()
@@ -50,10 +57,10 @@ async def _take_over(agent: NetworkAgent, folder: Path) -> None:
     temporary = folder / f".{PID}.new"
     temporary.write_text(str(os.getpid()))
     temporary.rename(folder / PID)
-    if before and before != os.getpid():
-        with suppress(ProcessLookupError):
-            os.kill(before, signal.SIGTERM)
     print(READY, flush=True)  # noqa: T201 - what the engine waits for
+    if before and before != os.getpid():
+        await end_other(before, folder)
+        agent.write_anew()
 
 
 async def _answer(agent: NetworkAgent) -> None:

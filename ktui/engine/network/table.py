@@ -6,6 +6,7 @@ changed. Where a script fails, the next one makes it anew.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from ktui.engine.network.nft import has_table, nft, remove_table
@@ -20,6 +21,8 @@ class Table:
         self._base = tuple(base)
         self._rules: Ruleset | None = None
         """What is in the kernel; None when that is not known."""
+        self.suspect = asyncio.Event()
+        """Set when it may have been removed: to be looked at now."""
 
     @property
     def is_known(self) -> bool:
@@ -40,6 +43,11 @@ class Table:
         if not await has_table(self.name):
             self._rules = None
         return self.is_known
+
+    def forget(self) -> None:
+        """Another may have written to it, or what it needs is gone: the next change makes it anew."""
+        self._rules = None
+        self.suspect.set()
 
     async def remove(self) -> None:
         """Take it out of the kernel, where it need not be."""

@@ -35,7 +35,7 @@ class PolicyPart:
         self._informers = informers
         self._settings = settings
         self._clock = clock
-        self._table = Table(settings.policy_table, base_rules(settings))
+        self.table = Table(settings.policy_table, base_rules(settings))
         self._policies: Informer[Object] = informers.of(NETWORK_POLICIES, dict[str, Any])
         self._namespaces = informers.of(NAMESPACES, Namespace)
         self._pods: Informer[Pod] | None = None
@@ -49,7 +49,7 @@ class PolicyPart:
     async def run(self) -> None:
         await self._policies.wait_synced()
         await self._namespaces.wait_synced()
-        await follow(self._table, self._wake, self._pass, self.synced, self._clock)
+        await follow(self.table, self._wake, self._pass, self.synced, self._clock)
 
     async def _pass(self) -> None:
         policies = self._policies.list()
@@ -59,7 +59,7 @@ class PolicyPart:
             await self._pods.wait_synced()
             self._tell_what_is_not_enforced()
         self._wake.clear()
-        await self._table.apply(policy_rules(Cluster(policies, self._known_pods(), self._labels())))
+        await self.table.apply(policy_rules(Cluster(policies, self._known_pods(), self._labels())))
 
     def _tell_what_is_not_enforced(self) -> None:
         if not self._settings.filters_bridged:

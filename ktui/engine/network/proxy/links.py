@@ -32,6 +32,11 @@ async def ensure_links(settings: NetworkSettings) -> None:
     _allow_loopback_sources(bridge)
 
 
+def are_whole(settings: NetworkSettings) -> bool:
+    """Whether the bridge is there, and what keeps it."""
+    return Path("/sys/class/net", settings.bridge, "brif", settings.anchor).exists()
+
+
 async def remove_links(settings: NetworkSettings) -> None:
     """Remove what is there, once no container uses it; the routes go with the bridge."""
     for link in (settings.anchor, settings.bridge):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ktui.engine.network.follow import follow
 from ktui.engine.network.proxy.connections import forget_stale
-from ktui.engine.network.proxy.links import allow_hairpins, ensure_links
+from ktui.engine.network.proxy.links import allow_hairpins, are_whole, ensure_links
 from ktui.engine.network.proxy.rules import age, base_rules, service_rules
 from ktui.engine.network.ruleset import Ruleset, merge
 from ktui.engine.network.services import ServicePort, ServiceView
@@ -25,7 +25,7 @@ class ServiceProxy:
         self._view = view
         self._settings = settings
         self._clock = clock
-        self._table = Table(settings.table, base_rules(settings))
+        self.table = Table(settings.table, base_rules(settings))
         self._ports: dict[ObjectKey, tuple[ServicePort, ...]] = {}
         self._pieces: dict[ObjectKey, Ruleset] = {}
         self._ready: Counter[str] = Counter()
@@ -36,7 +36,7 @@ class ServiceProxy:
 
     async def run(self) -> None:
         await self._view.wait_synced()
-        await follow(self._table, self._view.wake, self._pass, self.synced, self._clock)
+        await follow(self.table, self._view.wake, self._pass, self.synced, self._clock, self._check)
 
     async def without(self, address: str) -> None:
         """Return once no new connection is sent to an address, but where no other endpoint is left."""
@@ -44,9 +44,16 @@ class ServiceProxy:
             self._applied.clear()
             await self._applied.wait()
 
+    async def _check(self) -> bool:
+        if not are_whole(self._settings):
+            # The route to Services went with the bridge.
+            self.table.forget()
+            return False
+        return await self.table.check()
+
     async def _pass(self) -> None:
         changed = self._view.take_changes()
-        if not self._table.is_known:
+        if not self.table.is_known:
             await ensure_links(self._settings)
             changed |= {key for key, _ in self._view.services()} | self._ports.keys()
         before: list[ServicePort] = []
@@ -63,7 +70,7 @@ class ServiceProxy:
                 self._ports[key] = new
                 self._pieces[key] = merge(service_rules(port, self._settings) for port in new)
         ordered = sorted(self._pieces, key=lambda key: age(self._ports[key][0]))
-        await self._table.apply(merge(self._pieces[key] for key in ordered))
+        await self.table.apply(merge(self._pieces[key] for key in ordered))
         self._ready = +ready
         self._applied.set()
         allow_hairpins(self._settings.bridge)
