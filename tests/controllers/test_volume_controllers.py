@@ -226,6 +226,24 @@ async def test_the_default_class_waits_for_the_first_pod(world):
     ]
 
 
+async def test_the_node_of_the_first_pod_is_where_its_volume_is_made(world):
+    await world.apply(PERSISTENT_VOLUME_CLAIMS, claim(class_name=None))
+    await world.apply(PODS, pod())
+    assert "volume.kubernetes.io/selected-node" not in (
+        (await a_claim(world))["metadata"].get("annotations") or {}
+    )
+    await world.client.create(
+        PODS,
+        {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "node-1"}},
+        "default",
+        subresource="binding",
+        name="web",
+    )
+    await world.settle()
+    annotations = (await a_claim(world))["metadata"]["annotations"]
+    assert annotations["volume.kubernetes.io/selected-node"] == "node-1"
+
+
 async def test_a_folder_is_made_for_a_claim_and_deleted_with_it(world, tmp_path):
     name, folder = await local_volume(world, tmp_path)
     given = await a_volume(world, name)

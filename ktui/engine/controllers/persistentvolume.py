@@ -94,8 +94,10 @@ class PersistentVolumeController(Controller[Key]):
             self._try_pending()
 
     def _pod_changed(self, delta: Delta[Pod]) -> None:
-        """What a claim waits for is told anew when its first pod comes."""
-        if delta.old is None and delta.new is not None:
+        """What a claim waits for is told anew when its first pod comes, and given when that has a node."""
+        if delta.new is None:
+            return
+        if delta.old is None or _node_of(delta.old) != _node_of(delta.new):
             for name in claims_of(delta.new):
                 claim = self._claims.get(ObjectKey(delta.key.namespace, name))
                 if claim is not None and _is_pending(claim):
@@ -137,6 +139,10 @@ class PersistentVolumeController(Controller[Key]):
         storage_class = self._class(name or "")
         node = annotations_of(claim).get(SELECTED_NODE)
         is_waiting = is_delayed(storage_class) and not node
+        if is_waiting and (chosen := self._node_of_consumer(claim)):
+            # Elsewhere the scheduler says so before it binds the pod; here no volume ties a pod to a node before.
+            await self._write.claim(claim, {"metadata": {"annotations": {SELECTED_NODE: chosen}}})
+            return
         volumes = [plain(volume) for volume in self._volumes.list()]
         volume = best_match(claim, volumes, only_reserved=is_waiting)
         if volume is not None:
@@ -150,6 +156,12 @@ class PersistentVolumeController(Controller[Key]):
             self._event(claim, "Normal", "FailedBinding", why)
         else:
             await self._ask_for(claim, name, storage_class)
+
+    def _node_of_consumer(self, claim: Object) -> str:
+        """Where the first pod that uses the claim has been scheduled."""
+        metadata = section(claim, "metadata")
+        found = pods_of(self._pods, string(metadata, "namespace"), string(metadata, "name"))
+        return next((node for pod in found if (node := _node_of(pod))), "")
 
     def _class(self, name: str) -> Object | None:
         found = self._classes.get(ObjectKey("", name)) if name else None
@@ -313,3 +325,7 @@ class PersistentVolumeController(Controller[Key]):
 
 def _is_pending(claim: PersistentVolumeClaim) -> bool:
     return claim.status is None or claim.status.phase in (None, "Pending")
+
+
+def _node_of(pod: Pod) -> str:
+    return (pod.spec.nodeName if pod.spec is not None else None) or ""

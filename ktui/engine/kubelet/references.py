@@ -1,4 +1,4 @@
-"""The ConfigMaps and Secrets a pod refers to, gathered once so that the rest can be pure.
+"""The ConfigMaps, Secrets and claims a pod refers to, gathered once so that the rest can be pure.
 
 `References` is a snapshot the environment and the volumes are computed from; `ReferenceReader` fills it from
 the shared informers and asks the API itself for what a lagging cache does not have yet, so that a pod created
@@ -14,14 +14,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
-from lightkube.models.core_v1 import ConfigMap, Container, Pod, Secret
+from lightkube.models.core_v1 import (
+    ConfigMap,
+    Container,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Secret,
+    Volume,
+)
 
 from ktui.client.base import Client
 from ktui.client.informer import Informers
 from ktui.engine.kubelet import pod as pods
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import CONFIG_MAPS, SECRETS
+from ktui.kube.kinds import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, SECRETS
 from ktui.kube.resource import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim's volume, or why it can't be used."""
+
+    volume: PersistentVolume | None = None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,7 @@ class References:
     namespace: str
     config_maps: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict[str, Mapping[str, bytes]])
+    claims: Mapping[str, Claimed] = field(default_factory=dict[str, Claimed])
 
 
 def referenced_config_maps(pod: Pod) -> set[str]:
@@ -59,6 +76,13 @@ def referenced_secrets(pod: Pod) -> set[str]:
             if source.secret is not None:
                 names.add(source.secret.name or "")
     return names - {""}
+
+
+def claim_of(pod: Pod, volume: Volume) -> str:
+    """The name of the claim that a volume is, "" for other volumes."""
+    if volume.persistentVolumeClaim is not None:
+        return volume.persistentVolumeClaim.claimName
+    return f"{pods.key(pod).name}-{volume.name}" if volume.ephemeral is not None else ""
 
 
 def _environment_references(container: Container, kind: str) -> Iterator[str]:
@@ -95,7 +119,30 @@ class ReferenceReader:
         for name in sorted(referenced_secrets(pod)):
             if (secret := await self._secret(namespace, name)) is not None:
                 secrets[name] = secret_data(secret)
-        return References(namespace, config_maps, secrets)
+        claims: dict[str, Claimed] = {}
+        for volume in pods.spec(pod).volumes or ():
+            if name := claim_of(pod, volume):
+                owner = pods.uid(pod) if volume.ephemeral is not None else ""
+                if (claimed := await self._claimed(namespace, name, owner)) is not None:
+                    claims[name] = claimed
+        return References(namespace, config_maps, secrets, claims)
+
+    async def _claimed(self, namespace: str, name: str, owner: str) -> Claimed | None:
+        """A claim's volume, asked of the API: claims change while a pod waits for them, and few pods have any."""
+        try:
+            found = await self._client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace)
+            claim = msgspec.convert(found, PersistentVolumeClaim)
+            if owner and not _is_owned(claim, owner):
+                return Claimed(refusal=f"PVC {namespace}/{name} was not created for pod")
+            bound = claim.spec.volumeName if claim.spec is not None else ""
+            if not bound or claim.status is None or claim.status.phase != "Bound":
+                return Claimed(refusal="PVC is not bound")
+            volume = await self._client.get(PERSISTENT_VOLUMES, bound)
+        except StatusError as error:
+            if error.is_not_found:
+                return None
+            raise
+        return Claimed(msgspec.convert(volume, PersistentVolume))
 
     async def _config_map(self, namespace: str, name: str) -> ConfigMap | None:
         cached = self._config_maps.get(ObjectKey(namespace, name))
@@ -118,6 +165,11 @@ class ReferenceReader:
             if error.is_not_found:
                 return None
             raise
+
+
+def _is_owned(claim: PersistentVolumeClaim, uid: str) -> bool:
+    owners = claim.metadata.ownerReferences if claim.metadata is not None else None
+    return any(owner.controller and owner.uid == uid for owner in owners or ())
 
 
 def config_map_data(config_map: ConfigMap) -> dict[str, bytes]:

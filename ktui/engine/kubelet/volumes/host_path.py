@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lightkube.models.core_v1 import Volume
+from lightkube.models.core_v1 import HostPathVolumeSource, Volume
 
 from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
 
@@ -30,18 +30,23 @@ class HostPathVolume:
     def set_up(self, volume: Volume, directory: Path, context: VolumeContext) -> Path:
         source = volume.hostPath
         assert source is not None
-        path = Path(source.path)
-        kind = source.type or ""
-        if kind in ("DirectoryOrCreate", "") and not path.exists():
-            # Without a type nothing is checked; container runtimes make a missing source a directory.
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        elif kind == "FileOrCreate" and not path.exists():
-            path.touch(mode=0o644)
-        if kind:
-            check, what = _CHECKS.get(kind, (Path.exists, "there"))
-            if not check(path):
-                raise VolumeError(f"hostPath type check failed: {path} is not {what}")
-        return path
+        return host_path(source)
 
     def tear_down(self, directory: Path) -> None:
         """The node's own files stay."""
+
+
+def host_path(source: HostPathVolumeSource) -> Path:
+    """The path as its type asks for it, made where that is meant. Raises VolumeError if it is something else."""
+    path = Path(source.path)
+    kind = source.type or ""
+    if kind in ("DirectoryOrCreate", "") and not path.exists():
+        # Without a type nothing is checked; container runtimes make a missing source a directory.
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    elif kind == "FileOrCreate" and not path.exists():
+        path.touch(mode=0o644)
+    if kind:
+        check, what = _CHECKS.get(kind, (Path.exists, "there"))
+        if not check(path):
+            raise VolumeError(f"hostPath type check failed: {path} is not {what}")
+    return path

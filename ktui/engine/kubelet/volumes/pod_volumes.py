@@ -20,6 +20,7 @@ from ktui.engine.kubelet.volumes.config_map import ConfigMapVolume
 from ktui.engine.kubelet.volumes.downward_api import DownwardAPIVolume
 from ktui.engine.kubelet.volumes.empty_dir import EmptyDirVolume
 from ktui.engine.kubelet.volumes.host_path import HostPathVolume
+from ktui.engine.kubelet.volumes.persistent import PersistentVolumeClaimVolume
 from ktui.engine.kubelet.volumes.projected import ProjectedVolume
 from ktui.engine.kubelet.volumes.secret import SecretVolume
 
@@ -32,6 +33,7 @@ def standard_plugins() -> list[VolumePlugin]:
         SecretVolume(),
         DownwardAPIVolume(),
         ProjectedVolume(),
+        PersistentVolumeClaimVolume(),
     ]
 
 
