@@ -98,7 +98,9 @@ class PodStarter:
             events.normal("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             for sandbox in runtime.sandboxes:
                 await self._context.runtime.stop_sandbox(sandbox.id)
-            for sandbox in runtime.sandboxes[1:]:
+            # The last one is kept for its containers' logs, unless a killed ktui left it half made, without any.
+            empty = [sandbox for sandbox in runtime.sandboxes[:1] if not sandbox.containers]
+            for sandbox in (*empty, *runtime.sandboxes[1:]):
                 await self._context.runtime.remove_sandbox(sandbox.id)
         await self.prepare_volumes(pod, events)
         await self.create_sandbox(pod, attempt, events)
