@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-import pytest
 from pod_network import PodNetwork, ip
 
 from ktui.engine.network.child import end_other
@@ -181,12 +180,11 @@ async def test_only_the_agent_of_the_folder_is_ended(tmp_path: Path) -> None:
         assert await reaping == -15
 
 
-@pytest.mark.parametrize("socket", ["none.sock"])
-async def test_an_agent_that_cannot_go_on_ends_for_its_keeper_to_see(tmp_path: Path, socket: str) -> None:
+async def test_an_agent_that_cannot_go_on_ends_for_its_keeper_to_see(tmp_path: Path) -> None:
     """Not a process that runs and does nothing."""
     settings = NetworkSettings(engine="0a0a0a0a", node="n", host_address="127.0.0.1", dial_socket="x")
     (tmp_path / SETTINGS).write_bytes(
-        msgspec.json.encode(Launch(socket=str(tmp_path / socket), settings=settings))
+        msgspec.json.encode(Launch(socket=str(tmp_path / "none.sock"), settings=settings))
     )
     program = """
 import sys
