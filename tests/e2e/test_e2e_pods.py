@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -265,7 +266,9 @@ def test_scaling_and_deleting_by_verb(cluster: Cluster):
     cluster.until_all(PODS, lambda items: not items)
 
 
-def test_a_stopped_podman_service_comes_back(cluster: Cluster):
+def test_a_stopped_podman_service_comes_back(new_cluster: Callable[..., Cluster]):
+    cluster = new_cluster()
+    cluster.start()
     cluster.write("p.yaml", pod("steady"))
     cluster.ready("steady")
     ids = cluster.containers_of("steady")
