@@ -45,7 +45,7 @@ from ktui.engine.kubelet.service_variables import ServiceVariables
 from ktui.engine.logs import log_to, stop_logging
 from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.syncer import Syncer
-from ktui.engine.networking import Network, NodeFacts
+from ktui.engine.networking import Network, NodeFacts, prepare
 from ktui.engine.pacing import pace
 from ktui.engine.parts import Part, stop_within, supervise
 from ktui.engine.scheduler.scheduler import Scheduler
@@ -134,6 +134,7 @@ class Engine:
         self._closers.append(self._runtime.close)
         info = self.runtime_info = await self._runtime.start()
         published = await self._published(self._runtime, info)
+        await prepare(LocalClient(server, "system:ktui-network"), info)
         kubelet = self._start_parts(server, self._runtime, info, published)
         async with asyncio.timeout(_READY_SECONDS):
             await kubelet.ready.wait()

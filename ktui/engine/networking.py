@@ -17,6 +17,7 @@ from ktui.client.informer import Informers
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.runtime.base import RuntimeInfo
 from ktui.engine.kubelet.stopping import Leave
+from ktui.engine.network.ingress.keeper import ensure_class
 from ktui.engine.network.keeper import NETWORK_FOLDER, AgentKeeper, remove_network
 from ktui.engine.network.launch import Launch
 from ktui.engine.network.services import ServiceView
@@ -99,6 +100,12 @@ class Network:
         """Take what was made on the host away, once no pod runs."""
         if self._keeper is not None:
             await remove_network(self._folder)
+
+
+async def prepare(client: Client, info: RuntimeInfo) -> None:
+    """Make what a data plane has in the API of a new cluster: call it before manifests are applied."""
+    if info.name != "sim":
+        await ensure_class(client)
 
 
 def limits_of(info: RuntimeInfo) -> str:

@@ -14,7 +14,7 @@ from pod_network import PodNetwork, ip
 
 from ktui.engine.network.child import end_other
 from ktui.engine.network.follow import follow
-from ktui.engine.network.keeper import remove_network
+from ktui.engine.network.keeper import AgentKeeper, remove_network
 from ktui.engine.network.launch import PID, SETTINGS, Launch, running_agent
 from ktui.engine.network.nft import has_table, nft
 from ktui.engine.network.notices import Notices
@@ -162,6 +162,25 @@ time.sleep(60)
         assert not await has_table(settings.table)
         assert await reaping == 0
     assert settings.bridge not in ip("link")
+
+
+async def test_an_engine_that_ends_before_its_agent_took_over_ends_the_one_before(
+    network: PodNetwork, tmp_path: Path
+) -> None:
+    settings = network.settings
+    before = agent_like(tmp_path, "import time; print(flush=True); time.sleep(60)")
+    reaping = asyncio.create_task(asyncio.to_thread(before.wait))
+    await nft(f"add table ip {settings.table}\n")
+    keeper = AgentKeeper(tmp_path, Launch(socket=str(tmp_path / "none.sock"), settings=settings))
+    running = asyncio.create_task(keeper.run())
+    async with asyncio.timeout(SECONDS):
+        while not (tmp_path / SETTINGS).exists():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert await reaping == -15
+        assert not await has_table(settings.table)
 
 
 async def test_only_the_agent_of_the_folder_is_ended(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class NetworkAgent:
         """Set once every part serves what the API says."""
         self._clock = clock or RealClock()
         self._informers = Informers(client, self._clock)
-        ingress = IngressKeeper(client, self._informers, folder)
+        ingress = IngressKeeper(self._informers, folder)
         self._proxy: ServiceProxy | None = None
         self._tables: list[Table] = []
         self._runs: dict[str, Callable[[], Awaitable[None]]] = {"ingress": ingress.run}

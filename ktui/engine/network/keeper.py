@@ -80,8 +80,13 @@ class AgentKeeper:
                 self._hear(address)
             said.cancel()
             if process.returncode is None:
-                await end(process)
+                # The agent before may still be there, for this one to take over from.
+                await asyncio.gather(end(process), self._end_before())
                 await remove_rules(self._launch)
+
+    async def _end_before(self) -> None:
+        if pid := running_agent(self._folder):
+            await end_other(pid, self._folder)
 
     def _hear(self, line: str) -> None:
         if line == READY:

@@ -61,5 +61,6 @@ def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
         for path, content in zip(paths, (certificate, key), strict=True):
             path.touch(0o600)
             path.write_bytes(content)
-        context.load_cert_chain(paths[0], paths[1])
+        # Without a password an encrypted key would be asked for on the terminal.
+        context.load_cert_chain(paths[0], paths[1], password="")
     return context

@@ -134,7 +134,7 @@ def host_name(host: str) -> str:
 
 def rewritten(route: Route, target: str) -> str:
     """The target that the backend is asked for."""
-    if not route.options.rewrite:
+    if not route.options.rewrite or not target.startswith("/"):
         return target
     path, mark, query = target.partition("?")
-    return route.options.rewrite + mark + query if path else target
+    return route.rewritten(path) + mark + query

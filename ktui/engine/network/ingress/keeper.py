@@ -31,13 +31,22 @@ _CLASS: Object = {
 }
 
 
+async def ensure_class(client: Client) -> None:
+    """Make the IngressClass where there is none; before Ingresses come, which get their class when they are made."""
+    try:
+        if not (await client.list(INGRESS_CLASSES)).raw:
+            await client.create(INGRESS_CLASSES, _CLASS)
+    except StatusError as error:
+        if not error.is_already_exists:
+            log.warning("the IngressClass ktui was not made: %s", error)
+
+
 class IngressKeeper:
     """Runs the process until cancelled."""
 
-    def __init__(self, client: Client, informers: Informers, folder: Path) -> None:
+    def __init__(self, informers: Informers, folder: Path) -> None:
         self.settled = asyncio.Event()
         """Set once what Ingresses there are is served."""
-        self._client = client
         self._folder = folder
         self._ingresses: Informer[Object] = informers.of(INGRESSES, dict[str, Any])
         self._wake = asyncio.Event()
@@ -45,7 +54,6 @@ class IngressKeeper:
 
     async def run(self) -> None:
         """Raises NetworkToolError when the process ends by itself."""
-        await self._ensure_class()
         await self._ingresses.wait_synced()
         while True:
             self._wake.clear()
@@ -53,14 +61,6 @@ class IngressKeeper:
                 await self._serve()
             self.settled.set()
             await self._wake.wait()
-
-    async def _ensure_class(self) -> None:
-        try:
-            if not (await self._client.list(INGRESS_CLASSES)).raw:
-                await self._client.create(INGRESS_CLASSES, _CLASS)
-        except StatusError as error:
-            if not error.is_already_exists:
-                log.warning("the IngressClass ktui was not made: %s", error)
 
     async def _serve(self) -> None:
         """Run the process until the last Ingress is gone."""

@@ -52,11 +52,12 @@ class IngressPart:
         self._proxy = IngressProxy(
             Balancer(self._view, through_node=not settings.is_in_kernel), settings.dial_socket
         )
-        self._changed = asyncio.Event()
+        self._rules_changed = asyncio.Event()
+        self._statuses_due = asyncio.Event()
         self._told: set[ObjectKey] = set()
         """Of which Ingresses it was said that they are served."""
         for informer in (self._ingresses, self._classes):
-            informer.add_handler(lambda _: self._changed.set())
+            informer.add_handler(self._on_rules)
         self._secrets.add_handler(self._on_secret)
 
     async def run(self) -> None:
@@ -73,42 +74,63 @@ class IngressPart:
             group.create_task(self._proxy.run(), name="timeouts")
             try:
                 self.serving.set()
-                await self._follow()
+                group.create_task(self._keep_statuses(), name="statuses")
+                await self._keep_routes()
             finally:
                 await self._proxy.drain()
                 await self._proxy.close()
 
+    def _on_rules(self, _: Delta[Object]) -> None:
+        self._rules_changed.set()
+        self._statuses_due.set()
+
     def _on_secret(self, delta: Delta[Object]) -> None:
         self._proxy.certificates.put(delta.key, delta.new)
 
-    async def _follow(self) -> None:
+    async def _keep_routes(self) -> None:
         while True:
-            self._changed.clear()
-            served = self._route()
+            await self._rules_changed.wait()
+            self._rules_changed.clear()
+            self._route()
+
+    def _route(self) -> None:
+        self._proxy.router = Router(self._sorted()[0])
+
+    def _sorted(self) -> tuple[list[Object], list[Object]]:
+        """The Ingresses that are served here, and those that are not."""
+        classes = self._classes.list()
+        ours: list[Object] = []
+        others: list[Object] = []
+        for ingress in self._ingresses.list():
+            (ours if is_ours(ingress, classes) else others).append(ingress)
+        return ours, others
+
+    async def _keep_statuses(self) -> None:
+        while True:
+            self._statuses_due.clear()
             try:
-                await self._tell(served)
-            except StatusError as error:
+                await self._tell()
+            except (StatusError, OSError, TimeoutError) as error:
                 log.warning("the status of an Ingress was not written: %s", error)
                 await self._clock.sleep(_RETRY_SECONDS)
                 continue
-            await self._changed.wait()
+            await self._statuses_due.wait()
 
-    def _route(self) -> list[Object]:
-        classes = self._classes.list()
-        served = [each for each in self._ingresses.list() if is_ours(each, classes)]
-        self._proxy.router = Router(served)
-        return served
-
-    async def _tell(self, served: list[Object]) -> None:
-        self._told &= {ObjectKey.of(each) for each in served}
+    async def _tell(self) -> None:
+        ours, others = self._sorted()
+        self._told &= {ObjectKey.of(each) for each in ours}
         wanted = self._status()
-        for ingress in served:
+        for ingress in ours:
             key = ObjectKey.of(ingress)
             if key not in self._told:
                 self._say(ingress)
                 self._told.add(key)
             if section(ingress, "status").get("loadBalancer") != wanted["loadBalancer"]:
                 await self._write(key, wanted)
+        for ingress in others:
+            # It was ours: nobody else says these ports of this address.
+            if section(ingress, "status").get("loadBalancer") == wanted["loadBalancer"]:
+                await self._write(ObjectKey.of(ingress), {"loadBalancer": None})
 
     async def _write(self, key: ObjectKey, wanted: Object) -> None:
         try:

@@ -7,13 +7,16 @@ with the same rule the older one has it (https://kubernetes.io/docs/concepts/ser
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.resource import Object, ObjectKey
+
+log = logging.getLogger(__name__)
 
 CONTROLLER = "ktui.dev/ingress"
 """`spec.controller` of IngressClasses that are served here."""
@@ -22,6 +25,7 @@ DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 _PREFIXES = ("ingress.ktui.dev/", "nginx.ingress.kubernetes.io/")
 """Whose annotations are understood; ingress-nginx' are what most manifests carry."""
 _SIZE = re.compile(r"(\d+)([kmg]?)b?", re.IGNORECASE)
+_GROUP = re.compile(r"\$(\d)")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -47,7 +51,9 @@ class Options:
     read_seconds: float = 60.0
     """`proxy-read-timeout`: between two pieces of a response."""
     rewrite: str = ""
-    """`rewrite-target`: the path sent to the backend instead of what matched."""
+    """`rewrite-target`: the path sent to the backend instead; `$1` is what matched the path's first group."""
+    is_regex: bool = False
+    """`use-regex`, or a rewrite that names groups: paths that are not Exact are regular expressions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +65,33 @@ class Route:
     """None for a `resource` backend, which nobody here can serve."""
     options: Options
     path: str = "/"
+    pattern: re.Pattern[str] | None = None
+    """What the path of a request matches, where the Ingress' paths are regular expressions."""
+
+    def rewritten(self, path: str) -> str:
+        """The path that the backend is asked for."""
+        template = self.options.rewrite
+        match = self.pattern.match(path) if self.pattern is not None else None
+        if not template or match is None:
+            return template or path
+        groups = (path, *match.groups(""))
+        return _GROUP.sub(lambda found: groups[n] if (n := int(found[1])) < len(groups) else "", template)
 
 
 @dataclass(slots=True)
 class _Host:
     exact: dict[str, Route] = field(default_factory=dict[str, Route])
     prefixes: dict[str, Route] = field(default_factory=dict[str, Route])
+    patterns: list[Route] = field(default_factory=list[Route])
+    """The longest first."""
     default: Route | None = None
 
     def find(self, path: str) -> Route | None:
         if found := self.exact.get(path):
             return found
+        for route in self.patterns:
+            if route.pattern is not None and route.pattern.match(path):
+                return route
         prefix = path.rstrip("/")
         while True:
             if found := self.prefixes.get(prefix):
@@ -86,8 +108,12 @@ class Router:
         self._hosts: dict[str, _Host] = {}
         self.secure_hosts: dict[str, ObjectKey] = {}
         """The Secret of each host with a certificate; "*.x" for wildcards, "" for all others."""
-        for ingress in sorted(ingresses, key=_age):
+        ordered = sorted(ingresses, key=_age)
+        for ingress in ordered:
             self._add(ingress)
+        # What no rule of any Ingress is about; first the backends of those that have no rules.
+        for ingress in sorted(ordered, key=lambda each: bool(items(section(each, "spec"), "rules"))):
+            self._add_default(ingress, "")
 
     def find(self, host: str, path: str) -> Route | None:
         """The route for a host (lower case, no port) and the path of a URL, without its query."""
@@ -113,11 +139,18 @@ class Router:
             host = self._hosts.setdefault(string(rule, "host").lower(), _Host())
             for path in items(section(rule, "http"), "paths"):
                 self._add_path(host, path, key, options)
-        if backend := spec.get("defaultBackend"):
-            route = Route(ingress=key, backend=_backend(key, backend), options=options)
-            for name in {string(rule, "host").lower() for rule in rules} or {""}:
-                host = self._hosts.setdefault(name, _Host())
-                host.default = host.default or route
+        for rule in rules:
+            if name := string(rule, "host").lower():
+                self._add_default(ingress, name)
+
+    def _add_default(self, ingress: Object, host: str) -> None:
+        if backend := section(ingress, "spec").get("defaultBackend"):
+            key = ObjectKey.of(ingress)
+            options = read_options(mapping(section(ingress, "metadata"), "annotations"))
+            found = self._hosts.setdefault(host, _Host())
+            found.default = found.default or Route(
+                ingress=key, backend=_backend(key, backend), options=options
+            )
 
     def _add_path(self, host: _Host, path: Object, key: ObjectKey, options: Options) -> None:
         text = string(path, "path") or "/"
@@ -126,8 +159,22 @@ class Router:
         )
         if path.get("pathType") == "Exact":
             host.exact.setdefault(text, route)
+        elif options.is_regex:
+            _add_pattern(host, route)
         else:
             host.prefixes.setdefault(text.rstrip("/"), route)
+
+
+def _add_pattern(host: _Host, route: Route) -> None:
+    """As ingress-nginx: at the path's start, whatever its case, the longest expression first."""
+    try:
+        pattern = re.compile(route.path, re.IGNORECASE)
+    except re.error as error:
+        log.warning("Ingress %s: path %s is no regular expression: %s", route.ingress, route.path, error)
+        return
+    if all(other.path != route.path for other in host.patterns):
+        host.patterns.append(replace(route, pattern=pattern))
+        host.patterns.sort(key=lambda each: -len(each.path))
 
 
 def is_ours(ingress: Object, classes: Iterable[Object]) -> bool:
@@ -156,13 +203,15 @@ def read_options(annotations: Mapping[str, str]) -> Options:
         return next((annotations[p + name] for p in _PREFIXES if p + name in annotations), "")
 
     default = Options()
+    rewrite = value("rewrite-target")
     return Options(
         redirects=value("ssl-redirect") != "false",
         always_redirects=value("force-ssl-redirect") == "true",
         body_bytes=_bytes(value("proxy-body-size")),
         connect_seconds=_seconds(value("proxy-connect-timeout"), default.connect_seconds),
         read_seconds=_seconds(value("proxy-read-timeout"), default.read_seconds),
-        rewrite=value("rewrite-target"),
+        rewrite=rewrite,
+        is_regex=value("use-regex") == "true" or bool(_GROUP.search(rewrite)),
     )
 
 
