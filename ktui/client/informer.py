@@ -128,22 +128,23 @@ class Informer(Generic[T]):
         await self._synced.wait()
 
     async def run(self) -> None:
-        """List and watch until cancelled; failures are logged and retried with back-off."""
+        """List and watch until cancelled; failures are retried with back-off, and a streak of them is logged once."""
         failures = 0
         while True:
+            listed: float | None = None
             try:
                 version = await self._relist()
-                failures = 0
+                listed = self._clock.monotonic()
                 await self._follow(version)
-            except StatusError as error:
-                if not error.is_expired:
-                    failures += 1
-                    log.warning("informer %s: %s", self.resource, error)
-            except (OSError, TimeoutError, msgspec.DecodeError) as error:
+            except (StatusError, OSError, TimeoutError, msgspec.DecodeError) as error:
+                if isinstance(error, StatusError) and error.is_expired:
+                    continue
+                if listed is not None and self._clock.monotonic() - listed >= _SHORT_WATCH_SECONDS:
+                    failures = 0
                 failures += 1
-                log.warning("informer %s: %s", self.resource, error)
-            if failures:
-                await self._clock.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS)) - 1])
+                level = logging.WARNING if failures == 1 else logging.DEBUG
+                log.log(level, "informer %s: %s; tried again until it works", self.resource, error)
+            await self._clock.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS)) - 1])
 
     async def _relist(self) -> str:
         listing = await self._client.list(
