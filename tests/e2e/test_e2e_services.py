@@ -7,20 +7,24 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from cluster import JSON, Cluster, container, deployment, is_ready, pod
+
+from ktui.engine.network.keeper import NETWORK_FOLDER
+from ktui.engine.network.launch import running_agent
 
 pytestmark = pytest.mark.podman
 
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"
-SERVE = "hostname > /tmp/index.html; exec httpd -f -p 8080 -h /tmp"
+SERVE = "trap 'exit 0' TERM; hostname > /tmp/index.html; httpd -f -p 8080 -h /tmp & wait"
 
 
 def server(*, version: str = "1") -> JSON:
-    """Serves its own name; goes on for a moment after it was asked to end, as servers that drain do."""
+    """Serves its own name, and ends at once when it is asked to."""
     return {
         "name": "main",
         "image": f"localhost/ktui-sample:{version}",
@@ -103,7 +107,8 @@ def test_the_host_reaches_address_and_node_port(cluster: Cluster, web: JSON) -> 
     assert fetch("127.0.0.1", web["spec"]["ports"][0]["nodePort"]).startswith("web-")
 
 
-def test_an_ingress_leads_to_the_service_and_says_where(cluster: Cluster, web: JSON) -> None:
+def address_of_ingress(cluster: Cluster) -> tuple[str, int]:
+    """Where the Ingress `shop` to the Service `web` answers, for the host shop.test."""
     path = {
         "path": "/",
         "pathType": "Prefix",
@@ -120,9 +125,14 @@ def test_an_ingress_leads_to_the_service_and_says_where(cluster: Cluster, web: J
         "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
         lambda items: any((i.get("status") or {}).get("loadBalancer") for i in items),
     )
+    assert found[0]["spec"]["ingressClassName"] == "ktui"
     where = found[0]["status"]["loadBalancer"]["ingress"][0]
     until(lambda: serves("127.0.0.1", where["ports"][0]["port"], "shop.test"))
-    assert fetch(where["ip"], where["ports"][0]["port"], "shop.test").startswith("web-")
+    return where["ip"], where["ports"][0]["port"]
+
+
+def test_an_ingress_leads_to_the_service_and_says_where(cluster: Cluster, web: JSON) -> None:
+    assert fetch(*address_of_ingress(cluster), "shop.test").startswith("web-")
 
 
 def test_a_policy_shuts_pods_out(cluster: Cluster, web: JSON) -> None:
@@ -141,20 +151,27 @@ def test_a_policy_shuts_pods_out(cluster: Cluster, web: JSON) -> None:
 
 
 class Traffic(threading.Thread):
-    """Asks a Service again and again, each time on a new connection."""
+    """Asks a Service again and again: each time on a new connection, or for a host on one that is kept."""
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(self, address: str, port: int, host: str = "") -> None:
         super().__init__(daemon=True)
         self.asked = 0
         self.failed: list[str] = []
-        self._address, self._port = address, port
+        self._address, self._port, self._host = address, port, host
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.is_set():
+        kept = http.client.HTTPConnection(self._address, self._port, timeout=5)
+        while not self._over.wait(0.002):
             self.asked += 1
             try:
-                fetch(self._address, self._port)
+                if self._host:
+                    kept.request("GET", "/", headers={"Host": self._host})
+                    response = kept.getresponse()
+                    assert response.read(), f"{response.status} without a body"
+                    assert response.status == 200, response.status
+                else:
+                    fetch(self._address, self._port)
             except (OSError, AssertionError, http.client.HTTPException) as error:
                 self.failed.append(repr(error))
 
@@ -164,8 +181,8 @@ class Traffic(threading.Thread):
 
 
 @contextmanager
-def traffic(address: str, port: int) -> Iterator[Traffic]:
-    asking = Traffic(address, port)
+def traffic(address: str, port: int, host: str = "") -> Iterator[Traffic]:
+    asking = Traffic(address, port, host)
     asking.start()
     try:
         yield asking
@@ -174,8 +191,14 @@ def traffic(address: str, port: int) -> Iterator[Traffic]:
 
 
 def test_a_rolling_update_loses_no_request(cluster: Cluster, web: JSON) -> None:
-    until(lambda: serves(web["spec"]["clusterIP"], 80))
-    with traffic(web["spec"]["clusterIP"], 80) as asking:
+    """By none of the three ways in, though the servers end as soon as they are asked to."""
+    ways = (
+        (web["spec"]["clusterIP"], 80),
+        ("127.0.0.1", web["spec"]["ports"][0]["nodePort"]),
+        (*address_of_ingress(cluster), "shop.test"),
+    )
+    with ExitStack() as stack:
+        asking = [stack.enter_context(traffic(*way)) for way in ways]
         cluster.write("web.yaml", deployment("web", 2, server(version="2")), service("web", type="NodePort"))
 
         def updated(items: list[JSON]) -> bool:
@@ -184,15 +207,23 @@ def test_a_rolling_update_loses_no_request(cluster: Cluster, web: JSON) -> None:
             return len(mine) == 2 and images == {"localhost/ktui-sample:2"} and all(map(is_ready, mine))
 
         cluster.until_all(PODS, updated, 60)
-    assert asking.asked > 50
-    assert asking.failed == []
+    for each in asking:
+        assert each.asked > 50
+        assert each.failed == []
+
+
+def agent(cluster: Cluster) -> int:
+    """The process of the cluster's network agent."""
+    return running_agent(cluster.data_dir.absolute() / NETWORK_FOLDER)
 
 
 def test_traffic_flows_while_ktui_is_killed_and_comes_back(cluster: Cluster, web: JSON) -> None:
     until(lambda: serves(web["spec"]["clusterIP"], 80))
     client = cluster.containers_of("client")[-1]
     names = subprocess.run
-    with traffic(web["spec"]["clusterIP"], 80) as asking:
+    where = address_of_ingress(cluster)
+    taken_over = agent(cluster)
+    with traffic(web["spec"]["clusterIP"], 80) as asking, traffic(*where, "shop.test") as kept:
         cluster.kill()
         before = asking.asked
         answers = [
@@ -206,8 +237,10 @@ def test_traffic_flows_while_ktui_is_killed_and_comes_back(cluster: Cluster, web
         assert any(web["spec"]["clusterIP"].encode() in answer.stdout for answer in answers), client
         cluster.start()
         cluster.until_says("web-", "exec", "client", "--", "wget", "-qO-", "http://web/")
+        until(lambda: agent(cluster) not in (taken_over, 0))
+        until(lambda: not Path("/proc", str(taken_over)).exists())
         assert asking.asked > before
-    assert asking.failed == []
+    assert asking.failed == kept.failed == []
 
 
 def test_rules_and_links_go_with_the_engine(cluster: Cluster, web: JSON) -> None:

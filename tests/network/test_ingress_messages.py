@@ -292,6 +292,37 @@ async def test_ending_lets_what_is_under_way_finish(site: Site) -> None:
     idle.close()
 
 
+async def test_ending_never_closes_a_connection_that_was_not_told(site: Site) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        if request.path == "/next":
+            return web.Response(text="next")
+        response = web.StreamResponse(headers={"Content-Length": "4"})
+        await response.prepare(request)
+        await response.write(b"ha")
+        begun.set()
+        await go_on.wait()
+        await response.write(b"lf")
+        return response
+
+    await site.serve(slow)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.proxy.ports[0])
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(SECONDS):
+        assert b"Connection: close" not in await reader.readuntil(b"ha")
+        draining = asyncio.create_task(site.proxy.drain())
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert await reader.readexactly(2) == b"lf"
+        writer.write(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await reader.read()
+        assert b"\r\nConnection: close\r\n" in answer
+        assert answer.endswith(b"next")
+        await draining
+    writer.close()
+
+
 async def test_a_backend_that_hung_up_in_between_costs_no_request(site: Site) -> None:
     """Kept connections may be dead: what is asked again goes over a new one."""
     hang_up = False

@@ -192,7 +192,8 @@ class ClientConnection(asyncio.Protocol):
     def drain(self) -> None:
         """The proxy ends: what is under way and what comes within a moment is answered, then the connection ends."""
         self._is_draining = True
-        if self.exchange is not None:
+        if self.exchange is not None and not self.exchange.head_sent:
+            # One whose head is out has not told the client: it is told by its next response.
             self.exchange.is_closing = True
 
     def _end(self) -> None:
