@@ -35,12 +35,7 @@ from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.admission.webhooks.services import ClusterServices
 from ktui.engine.api.allocation.base import Stocks
-from ktui.engine.api.allocation.service_range import (
-    SERVICE_RANGE,
-    SERVICE_RANGE_NAME,
-    service_range_object,
-    service_range_status,
-)
+from ktui.engine.api.allocation.service_range import SERVICE_RANGE
 from ktui.engine.api.allocation.services import ServiceStock
 from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
@@ -52,6 +47,7 @@ from ktui.engine.api.deleting import Deleter
 from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
+from ktui.engine.api.first_objects import first_objects
 from ktui.engine.api.metadata import checked_body
 from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
 from ktui.engine.api.rbac.escalation import Escalation
@@ -60,8 +56,6 @@ from ktui.engine.api.reading import Reader
 from ktui.engine.api.registry import Registry
 from ktui.engine.api.request import Access, AllowAll, Authorizer, Request, User
 from ktui.engine.api.resources import reviews
-from ktui.engine.api.resources.priorityclasses import SYSTEM_OBJECTS
-from ktui.engine.api.resources.storageclasses import LOCAL_PATH
 from ktui.engine.api.reviews import Reviews
 from ktui.engine.api.selection import selected
 from ktui.engine.api.subresources.budget import Budgets
@@ -78,18 +72,11 @@ from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
 from ktui.kube.kinds import (
-    NAMESPACES,
     PODS,
-    PRIORITY_CLASSES,
     SERVICE_ACCOUNTS,
-    SERVICE_CIDRS,
     SERVICES,
-    STORAGE_CLASSES,
 )
 from ktui.kube.resource import Object, Resource
-
-NAMESPACES_AT_START = ("default", "kube-system", "kube-public", "kube-node-lease")
-"""What a new cluster begins with."""
 
 SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
 """The server's own writes."""
@@ -155,22 +142,13 @@ class ApiServer:
     async def start(self) -> None:
         """Serve the kinds that are defined, and make what a cluster begins with."""
         await self._custom.load()
-        for name in NAMESPACES_AT_START:
-            if self._store.get(Key(NAMESPACES.key, "", name)) is None:
-                await self.create(SERVER, NAMESPACES, {"metadata": {"name": name}})
-        for priority_class in SYSTEM_OBJECTS if self.registry.of(PRIORITY_CLASSES) else ():
-            if self._store.get(Key(PRIORITY_CLASSES.key, "", priority_class["metadata"]["name"])) is None:
-                await self.create(SERVER, PRIORITY_CLASSES, priority_class)
-        if self.registry.of(STORAGE_CLASSES) and not self._store.get(
-            Key(STORAGE_CLASSES.key, "", LOCAL_PATH["metadata"]["name"])
-        ):
-            await self.create(SERVER, STORAGE_CLASSES, LOCAL_PATH)
-        if self.registry.of(SERVICE_CIDRS) and not self._store.get(
-            Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME)
-        ):
-            await self.create(SERVER, SERVICE_CIDRS, service_range_object(self.service_range))
-            ready = service_range_status(self.clock.now())
-            await self.patch(SERVER, SERVICE_CIDRS, SERVICE_RANGE_NAME, ready, subresource="status")
+        for resource, obj, status_patch in first_objects(self.service_range, self.clock):
+            name = str(obj["metadata"]["name"])
+            if self.registry.of(resource) is None or self._store.get(Key(resource.key, "", name)) is not None:
+                continue
+            await self.create(SERVER, resource, obj)
+            if status_patch is not None:
+                await self.patch(SERVER, resource, name, status_patch, subresource="status")
 
     async def run(self) -> None:
         """What the server does on its own, until cancelled: forget old events, follow definitions of kinds."""
