@@ -152,6 +152,7 @@ _V2: Final = Declaration(
     validate_create=validate_autoscaler,
     validate_update=validate_autoscaler_update,
     validate_status=validate_autoscaler_status,
+    warning="nothing scales by HorizontalPodAutoscalers in this version of ktui: the object is only kept",
     has_status=True,
 )
 
