@@ -39,6 +39,7 @@ from ktui.engine.controllers.all import default_controllers
 from ktui.engine.controllers.published_services import Published, api_service, dns_service
 from ktui.engine.controllers.runtime import ControllerRunner
 from ktui.engine.kubelet.kubelet import Kubelet
+from ktui.engine.kubelet.labels import grace_period
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeInfo
 from ktui.engine.kubelet.runtime.podman_identity import host_routes
 from ktui.engine.kubelet.service_variables import ServiceVariables
@@ -62,7 +63,7 @@ _STOP_SECONDS = 5.0
 _CLOSE_SECONDS = 15.0
 """Most that each thing opened at the start gets to close: stopping is bounded whatever hangs."""
 _GRACE_SECONDS = 10.0
-"""Most that a container gets to end when everything is stopped."""
+"""Most that a container gets to end when everything is stopped, however long its pod's grace period is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +326,10 @@ async def _stop_pods(runtime: Runtime) -> None:
 
     async def one(record: PodRecord) -> None:
         await asyncio.gather(
-            *(runtime.stop_container(container.id, _GRACE_SECONDS) for container in record.containers),
+            *(
+                runtime.stop_container(container.id, min(_GRACE_SECONDS, grace_period(container.labels)))
+                for container in record.containers
+            ),
             return_exceptions=True,
         )
         await runtime.stop_sandbox(record.id)
