@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ktui.describe.text import NONE, Text
 from ktui.kube.age import age
+from ktui.kube.data import section
 from ktui.kube.resource import Object
 from ktui.kube.selector import Selector
 
@@ -102,6 +103,18 @@ def controlled_by(obj: Object) -> str:
     """`ReplicaSet/web-5d4`, or ""."""
     owners: Sequence[Object] = metadata_of(obj).get("ownerReferences") or ()
     return next((f"{o.get('kind')}/{o.get('name')}" for o in owners if o.get("controller")), "")
+
+
+def write_controlled(out: Text, obj: Object) -> None:
+    """How an object that selects pods begins: its name and selector, and who controls it."""
+    metadata, spec = metadata_of(obj), section(obj, "spec")
+    out.field("Name", metadata.get("name") or "")
+    out.field("Namespace", metadata.get("namespace") or "")
+    out.field("Selector", label_selector(spec.get("selector")))
+    write_labels(out, "Labels", metadata.get("labels"))
+    write_annotations(out, "Annotations", metadata.get("annotations"))
+    if owner := controlled_by(obj):
+        out.field("Controlled By", owner)
 
 
 def label_selector(selector: Object | None) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ktui.describe.fields import (
-    controlled_by,
     label_selector,
-    metadata_of,
-    write_annotations,
+    write_controlled,
     write_events,
-    write_labels,
     write_names,
 )
 from ktui.describe.pod import write_pod_template
@@ -28,14 +25,8 @@ _SHOWN_INDEXES: Final = 50
 
 def describe_job(out: Text, obj: Object, related: Related) -> None:
     """Write a Job."""
-    metadata, spec, status = metadata_of(obj), section(obj, "spec"), section(obj, "status")
-    out.field("Name", metadata.get("name") or "")
-    out.field("Namespace", metadata.get("namespace") or "")
-    out.field("Selector", label_selector(spec.get("selector")))
-    write_labels(out, "Labels", metadata.get("labels"))
-    write_annotations(out, "Annotations", metadata.get("annotations"))
-    if owner := controlled_by(obj):
-        out.field("Controlled By", owner)
+    spec, status = section(obj, "spec"), section(obj, "status")
+    write_controlled(out, obj)
     out.field("Parallelism", _or_unset(spec.get("parallelism")))
     out.field("Completions", _or_unset(spec.get("completions")))
     for label, field in (

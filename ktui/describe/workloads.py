@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ktui.describe.fields import (
-    controlled_by,
     label_selector,
     metadata_of,
     write_annotations,
     write_conditions,
+    write_controlled,
     write_events,
     write_labels,
 )
@@ -24,16 +24,9 @@ _POD_TEMPLATE_HASH = "pod-template-hash"
 
 def describe_replica_set(out: Text, obj: Object, related: Related) -> None:
     """Write a ReplicaSet; `related.pods` are those it controls."""
-    metadata = metadata_of(obj)
     spec: Object = obj.get("spec") or {}
     status: Object = obj.get("status") or {}
-    out.field("Name", metadata.get("name") or "")
-    out.field("Namespace", metadata.get("namespace") or "")
-    out.field("Selector", label_selector(spec.get("selector")))
-    write_labels(out, "Labels", metadata.get("labels"))
-    write_annotations(out, "Annotations", metadata.get("annotations"))
-    if owner := controlled_by(obj):
-        out.field("Controlled By", owner)
+    write_controlled(out, obj)
     out.field("Replicas", f"{status.get('replicas') or 0} current / {_replicas(spec)} desired")
     out.field("Pods Status", pods_status(related.pods))
     write_pod_template(out, spec.get("template") or {})

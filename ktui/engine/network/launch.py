@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
 
+from ktui.engine.logs import log_to
 from ktui.engine.network.settings import NetworkSettings
 
 SETTINGS = "settings.json"
@@ -29,6 +31,17 @@ def read_launch(folder: Path) -> Launch | None:
         return msgspec.json.decode((folder / SETTINGS).read_bytes(), type=Launch)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def started_with() -> tuple[Path, Launch]:
+    """What a process of the network was started with: the folder that its first argument names, where it logs
+    from now on. Ends the process when there are no settings."""
+    folder = Path(sys.argv[1])
+    launch = read_launch(folder)
+    if launch is None:
+        sys.exit(f"{folder / SETTINGS}: no settings")
+    log_to(folder, debug=launch.debug)
+    return folder, launch
 
 
 def running_agent(folder: Path) -> int:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ktui.client.http import HttpClient
-from ktui.engine.logs import log_to
 from ktui.engine.network.agent import NetworkAgent
 from ktui.engine.network.child import end_other
-from ktui.engine.network.launch import PID, READY, SETTINGS, Launch, read_launch, running_agent
+from ktui.engine.network.launch import PID, READY, Launch, running_agent, started_with
 
 _ORPHAN_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
@@ -96,11 +95,7 @@ async def _watch_engine(socket: Path, ended: asyncio.Event) -> None:
 
 def main() -> None:
     """`python -m ktui.engine.network.process FOLDER`."""
-    folder = Path(sys.argv[1])
-    launch = read_launch(folder)
-    if launch is None:
-        sys.exit(f"{folder / SETTINGS}: no settings")
-    log_to(folder, debug=launch.debug)
+    folder, launch = started_with()
     asyncio.run(_serve(folder, launch))
 
 

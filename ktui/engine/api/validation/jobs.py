@@ -20,7 +20,8 @@ from ktui.engine.api.validation.job_policies import (
 )
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.pod_template import check_template
-from ktui.engine.api.validation.selectors import check_label_selector, is_empty
+from ktui.engine.api.validation.selectors import check_label_selector
+from ktui.engine.api.validation.workloads import check_picks_template
 from ktui.kube import names
 from ktui.kube.data import items, mapping, section, string
 from ktui.kube.errors import Cause
@@ -100,16 +101,7 @@ def _selector(spec: Object) -> list[Cause]:
     selector: Object | None = spec.get("selector")
     if selector is None:
         return [required("spec.selector")]
-    causes = check_label_selector(selector, "spec.selector")
-    labels = mapping(section(spec, "template", "metadata"), "labels")
-    try:
-        matches = is_empty(selector) or Selector.of(selector).matches(labels)
-    except SelectorError:
-        return causes
-    if not matches:
-        why = "`selector` does not match template `labels`"
-        causes.append(invalid("spec.template.metadata.labels", labels, why))
-    return causes
+    return check_label_selector(selector, "spec.selector") + check_picks_template(spec)
 
 
 def check_job_spec(spec: Object, path: str) -> list[Cause]:

@@ -58,16 +58,21 @@ def check_selector(spec: Object, empty: str, path: str = "spec") -> list[Cause]:
         causes = check_label_selector(selector, f"{path}.selector")
         if is_empty(selector):
             causes.append(invalid(f"{path}.selector", selector, empty))
+    return causes + check_picks_template(spec, path)
+
+
+def check_picks_template(spec: Object, path: str = "spec") -> list[Cause]:
+    """The selector matches the labels of the template's pods; one that can't be read is refused elsewhere."""
+    selector: Object | None = spec.get("selector")
     labels = mapping(section(spec, "template", "metadata"), "labels")
     try:
         matches = is_empty(selector) or Selector.of(selector).matches(labels)
     except SelectorError:
-        return causes
-    if not matches:
-        causes.append(
-            invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")
-        )
-    return causes
+        return []
+    if matches:
+        return []
+    why = "`selector` does not match template `labels`"
+    return [invalid(f"{path}.template.metadata.labels", labels, why)]
 
 
 def same_selector(new: Object, old: Object) -> list[Cause]:

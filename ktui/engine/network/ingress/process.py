@@ -15,9 +15,8 @@ from typing import Any
 import uvloop
 
 from ktui.client.http import HttpClient
-from ktui.engine.logs import log_to
 from ktui.engine.network.ingress.part import IngressPart
-from ktui.engine.network.launch import READY, Launch, read_launch
+from ktui.engine.network.launch import READY, Launch, started_with
 from ktui.kube.clock import RealClock
 
 
@@ -55,11 +54,7 @@ async def _say(part: IngressPart) -> None:
 
 def main() -> None:
     """`python -m ktui.engine.network.ingress.process FOLDER`."""
-    folder = Path(sys.argv[1])
-    launch = read_launch(folder)
-    if launch is None:
-        sys.exit(f"{folder}: no settings")
-    log_to(folder, debug=launch.debug)
+    folder, launch = started_with()
     uvloop.run(_serve(folder, launch))
 
 
