@@ -13,6 +13,7 @@ import asyncio
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -60,8 +61,8 @@ def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def start(stack: ExitStack, *command: str, **more: object) -> None:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
+def start(stack: ExitStack, *command: str, errors: int | None = None) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
 
     def end() -> None:
         process.terminate()
@@ -72,6 +73,19 @@ def start(stack: ExitStack, *command: str, **more: object) -> None:
         process.wait()
 
     stack.callback(end)
+
+
+def until_listens(address: str, port: int) -> None:
+    """Wait for a server that was started a moment ago."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection((address, port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def rounds(count: int, ways: dict[str, Callable[[], float]]) -> dict[str, float]:
@@ -140,7 +154,8 @@ def ingress(
     (folder / "proxy.conf").write_text(PROXY.format(folder=folder, backend=server.address, workers="auto"))
     start(stack, "nginx", "-c", str(folder / "proxy.conf"))
     start(stack, sys.executable, __file__, "--serve-ingress", server.address)
-    time.sleep(1.5)
+    for port in (18081, 18082):
+        until_listens("127.0.0.1", port)
     slow: dict[str, list[float]] = {"nginx": [], "ktui ingress": []}
 
     def measure(name: str, port: int) -> float:
@@ -230,10 +245,11 @@ def names(options: argparse.Namespace, stack: ExitStack, folder: Path) -> None:
         "--port=15354",
         "--bind-interfaces",
     )
-    start(stack, "dnsmasq", *words, f"--addn-hosts={folder / 'hosts'}", stderr=subprocess.DEVNULL)
+    start(stack, "dnsmasq", *words, f"--addn-hosts={folder / 'hosts'}", errors=subprocess.DEVNULL)
     queries = folder / "queries"
     queries.write_text("".join(f"s{n}.default.svc.cluster.local A\n" for n in range(SERVICES)))
-    time.sleep(3)
+    for port in (15353, 15354):
+        until_listens("127.0.0.1", port)
     slow: dict[str, list[float]] = {"dnsmasq": [], "ktui DNS": []}
 
     def measure(name: str, port: int) -> float:
@@ -324,7 +340,8 @@ async def main(options: argparse.Namespace) -> None:
             await network.apply(
                 replace(bulk, node_port=NODE_PORT), network.port(server, node_port=NODE_PORT + 1)
             )
-            time.sleep(1)
+            for port in (8080, 5201):
+                until_listens(server.address, port)
             throughput(network, client, server, options)
             ingress(network, server, options, stack, folder)
             names(options, stack, folder)

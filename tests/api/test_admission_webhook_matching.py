@@ -74,7 +74,7 @@ async def test_services_are_dialled_through_the_cluster(world: World):
         "ports": [{"name": "", "port": 8444}],
     }
     await client.create(ENDPOINT_SLICES, slice_of_it, "tools")
-    world.server.register_node("n", Agent(world.hooks.port))  # pyright: ignore[reportArgumentType]
+    world.server.register_node("n", Agent(world.hooks.port))  # pyright: ignore[reportArgumentType] - a stand-in with what is asked of it
     assert "connect: connection refused" in (await world.refusal()).message
     change = {"ports": [{"name": "", "port": 8443}]}
     await client.patch(ENDPOINT_SLICES, "hook-1", change, "tools", patch_type=PatchType.MERGE)

@@ -88,7 +88,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await site.start()
     async with served_over_tls(tmp_path) as wire:
         agent = Agent({80: runner.addresses[0][1], 8080: runner.addresses[0][1]})
-        wire.server.register_node("n", agent)  # pyright: ignore[reportArgumentType]
+        wire.server.register_node("n", agent)  # pyright: ignore[reportArgumentType] - a stand-in with what is asked of it
         code, _ = await wire.call("POST", "/api/v1/nodes", json={"metadata": {"name": "n"}})
         assert code == 201
         spec = {

@@ -38,8 +38,8 @@ class Agent:
 @pytest.fixture
 def measured(server: ApiServer, client: LocalClient) -> LocalClient:
     pods = usage("b", ("1500000n", "1024Ki")), usage("a", ("250m", "2Mi"), ("1n", "0"))
-    server.register_node("n1", Agent(*pods))  # type: ignore[arg-type]
-    server.register_node("n2", Agent())  # type: ignore[arg-type]
+    server.register_node("n1", Agent(*pods))  # type: ignore[arg-type] - a stand-in with what is asked of it
+    server.register_node("n2", Agent())  # type: ignore[arg-type] - a stand-in with what is asked of it
     return client
 
 

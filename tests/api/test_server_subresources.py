@@ -189,7 +189,7 @@ async def test_subresources_a_kind_does_not_have(client: LocalClient):
 @pytest.fixture
 async def agent(server: ApiServer, client: LocalClient) -> Agent:
     agent = Agent()
-    server.register_node("n1", agent)  # type: ignore[arg-type]
+    server.register_node("n1", agent)  # type: ignore[arg-type] - a stand-in with what is asked of it
     return agent
 
 

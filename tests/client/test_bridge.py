@@ -135,7 +135,7 @@ def fake() -> FakeClient:
 
 @pytest.fixture
 def client(fake: FakeClient, engine: asyncio.AbstractEventLoop) -> BridgeClient:
-    return BridgeClient(fake, engine)  # type: ignore[arg-type]
+    return BridgeClient(fake, engine)  # type: ignore[arg-type] - a stand-in with what is asked of it
 
 
 async def soon(call: Coroutine[Any, Any, Any]) -> Any:
@@ -238,7 +238,7 @@ async def test_an_engine_that_stops_ends_streams_and_refuses_calls(fake: FakeCli
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    client = BridgeClient(fake, loop)  # type: ignore[arg-type]
+    client = BridgeClient(fake, loop)  # type: ignore[arg-type] - a stand-in with what is asked of it
     with pytest.raises(StatusError) as ended:
         async with client.watch(PODS, "quiet") as batches:
             await soon(anext(batches))

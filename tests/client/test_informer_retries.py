@@ -40,7 +40,7 @@ async def test_a_streak_of_failures_is_one_line_and_comes_slower(
     lists: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, clock = Away(lists=lists), FakeClock()
-    informer: Informer[dict[str, Any]] = Informer(client, PODS, dict[str, Any], clock=clock)  # type: ignore[arg-type]
+    informer: Informer[dict[str, Any]] = Informer(client, PODS, dict[str, Any], clock=clock)  # type: ignore[arg-type] - a stand-in with what is asked of it
     with caplog.at_level(logging.INFO):
         running = asyncio.create_task(informer.run())
         for _ in range(60):

@@ -206,12 +206,29 @@ class Cluster(EngineProcess):
 
 def remove_network(data_dir: Path, engine: str) -> None:
     """What the network agent of an engine that was killed still holds."""
-    with contextlib.suppress(OSError, ValueError):
-        os.kill(int((data_dir / "network" / "agent.pid").read_text()), signal.SIGTERM)
+    # One that only just began has no file with its id yet, and would make tables after they were removed.
+    folder = str(data_dir / "network").encode()
+    while agents := [number for number in _processes() if folder in _words(number)]:
+        for number in agents:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.02)
     for table in (f"ktui-{engine}", f"ktui-{engine}-policy"):
         subprocess.run(["nft", "delete", "table", "ip", table], capture_output=True, check=False)
     for link in (f"ktui{engine}a", f"ktui{engine}"):
         subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
+
+
+def _processes() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+
+
+def _words(number: int) -> list[bytes]:
+    """The command line of a process."""
+    try:
+        return Path("/proc", str(number), "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def podman(*words: str) -> str:

@@ -117,7 +117,7 @@ def test_a_debugger_sees_the_processes_of_its_target(kubectl: Kubectl, cluster: 
     assert done.returncode == 0, done.stderr
 
     def has_ended(item: dict[str, object]) -> bool:
-        statuses: list[dict[str, dict[str, object]]] = item["status"]["ephemeralContainerStatuses"]  # type: ignore[index]
+        statuses: list[dict[str, dict[str, object]]] = item["status"]["ephemeralContainerStatuses"]  # type: ignore[index] - JSON
         return "terminated" in statuses[0]["state"]
 
     cluster.until_pod("tools", has_ended)
@@ -146,7 +146,7 @@ def test_a_resize_reaches_the_container_that_runs(kubectl: Kubectl, cluster: Clu
     assert done.returncode == 0, done.stderr
 
     def is_resized(item: dict[str, object]) -> bool:
-        statuses: list[dict[str, dict[str, dict[str, str]]]] = item["status"]["containerStatuses"]  # type: ignore[index]
+        statuses: list[dict[str, dict[str, dict[str, str]]]] = item["status"]["containerStatuses"]  # type: ignore[index] - JSON
         return statuses[0]["resources"]["limits"]["cpu"] == "300m"
 
     after = cluster.until_pod("tools", is_resized)

@@ -56,7 +56,7 @@ def sandbox_spec() -> Callable[..., SandboxSpec]:
     def make(name: str = "web", **fields: object) -> SandboxSpec:
         uid = str(uuid.uuid4())
         fields = {"attempt": 0, "hostname": name, "labels": {"test": "yes"}, **fields}
-        return SandboxSpec(pod=PodIdentity("default", name, uid), **fields)  # type: ignore[arg-type]
+        return SandboxSpec(pod=PodIdentity("default", name, uid), **fields)  # type: ignore[arg-type] - a stand-in with what is asked of it
 
     return make
 
@@ -68,6 +68,6 @@ def container_spec() -> Callable[..., ContainerSpec]:
 
     def make(command: list[str] | None = None, **fields: object) -> ContainerSpec:
         fields = {"name": f"c{next(counter)}", "attempt": 0, "image": SAMPLE_IMAGE, **fields}
-        return ContainerSpec(command=command or [], **fields)  # type: ignore[arg-type]
+        return ContainerSpec(command=command or [], **fields)  # type: ignore[arg-type] - a stand-in with what is asked of it
 
     return make

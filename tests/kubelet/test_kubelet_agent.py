@@ -11,7 +11,7 @@ from ktui.engine.kubelet.log_reader import LogFormatter, LogReader, tail_offset
 from ktui.kube.errors import StatusError
 
 
-async def text_of(world, options, name="web"):  # noqa: F811
+async def text_of(world, options, name="web"):  # noqa: F811 - a fixture of that name
     async with world.kubelet.agent.logs(await world.get(name), options) as chunks:
         return b"".join([chunk async for chunk in chunks]).decode()
 
@@ -20,7 +20,7 @@ def line(second, text, tag="F"):
     return f"2026-01-01T00:00:{second:02}.000000001Z stdout {tag} {text}\n"
 
 
-async def write_log(world, *lines, name="web"):  # noqa: F811
+async def write_log(world, *lines, name="web"):  # noqa: F811 - a fixture of that name
     (sandbox, *_) = await world.records(name)
     path = sandbox.containers[0].log_path
     with path.open("a") as log:
@@ -28,7 +28,7 @@ async def write_log(world, *lines, name="web"):  # noqa: F811
     return path
 
 
-async def test_logs_with_tail_since_timestamps_and_limit(world):  # noqa: F811
+async def test_logs_with_tail_since_timestamps_and_limit(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     path = await write_log(world)
@@ -45,7 +45,7 @@ async def test_logs_with_tail_since_timestamps_and_limit(world):  # noqa: F811
     assert await text_of(world, LogOptions(since_seconds=2)) == "two\nthree\n"
 
 
-async def test_a_follow_sees_new_lines_and_ends_with_the_container(world):  # noqa: F811
+async def test_a_follow_sees_new_lines_and_ends_with_the_container(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", restartPolicy="Never"))
     await world.running()
     path = await write_log(world)
@@ -70,7 +70,7 @@ async def test_a_follow_sees_new_lines_and_ends_with_the_container(world):  # no
         await asyncio.wait_for(reading, 5)
 
 
-async def test_logs_of_a_crashed_container_and_of_the_one_before(world):  # noqa: F811
+async def test_logs_of_a_crashed_container_and_of_the_one_before(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/crash-after:1s")))
     await world.running()
     await world.clock.advance(1)
@@ -81,7 +81,7 @@ async def test_logs_of_a_crashed_container_and_of_the_one_before(world):  # noqa
     assert "sim: crashing" in await text_of(world, LogOptions())
 
 
-async def test_logs_that_cannot_be_are_refused_in_the_kubelets_words(world):  # noqa: F811
+async def test_logs_that_cannot_be_are_refused_in_the_kubelets_words(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.create(pod("two", container("a"), container("b")))
     await world.create(pod("bad", container(image="registry.test/sim/missing:1")))
@@ -101,7 +101,7 @@ async def test_logs_that_cannot_be_are_refused_in_the_kubelets_words(world):  # 
         assert error.value.reason == "BadRequest"
 
 
-async def test_exec_attach_dial_and_metrics(world):  # noqa: F811
+async def test_exec_attach_dial_and_metrics(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     stored = await world.running()
     agent = world.kubelet.agent

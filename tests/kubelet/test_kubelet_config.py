@@ -10,7 +10,7 @@ from ktui.engine.kubelet.runtime.base import RuntimeCallError
 from ktui.kube.kinds import PODS
 
 
-async def spec_of(world, name="web", which="main"):  # noqa: F811
+async def spec_of(world, name="web", which="main"):  # noqa: F811 - a fixture of that name
     (sandbox, *_) = await world.records(name)
     record = next(c for c in sandbox.containers if c.name == which)
     return world.runtime.container_spec(record.id)
@@ -20,7 +20,7 @@ def mount(spec, target):
     return next(m for m in spec.mounts if m.target == target)
 
 
-async def test_environment_from_everywhere(world):  # noqa: F811
+async def test_environment_from_everywhere(world):  # noqa: F811 - a fixture of that name
     await world.config_map("settings", COLOR="blue", SIZE="big")
     await world.secret("keys", TOKEN="s3cret")
     env = [
@@ -65,7 +65,7 @@ async def test_environment_from_everywhere(world):  # noqa: F811
     assert list(spec.args) == ["big", "$(UNKNOWN)", "$(PLAIN)"]
 
 
-async def test_missing_references_wait_with_the_kubelets_words_and_heal(world):  # noqa: F811
+async def test_missing_references_wait_with_the_kubelets_words_and_heal(world):  # noqa: F811 - a fixture of that name
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "color"}}}]
     await world.create(pod("web", container(env=env)))
     seen = await world.until(lambda p: waiting(p).get("reason") == "CreateContainerConfigError")
@@ -83,7 +83,7 @@ async def test_missing_references_wait_with_the_kubelets_words_and_heal(world): 
     assert ("Failed", 'Error: secret "nokeys" not found') in await world.events()
 
 
-async def test_config_map_and_secret_volumes_have_kubernetes_layout_and_modes(world):  # noqa: F811
+async def test_config_map_and_secret_volumes_have_kubernetes_layout_and_modes(world):  # noqa: F811 - a fixture of that name
     await world.config_map("page", **{"index.html": "hello", "other": "x"})
     await world.secret("keys", token="s3cret")
     volumes = [
@@ -110,7 +110,7 @@ async def test_config_map_and_secret_volumes_have_kubernetes_layout_and_modes(wo
     assert mount(spec, "/keys").read_only
 
 
-async def test_a_changed_config_map_reaches_the_running_container(world):  # noqa: F811
+async def test_a_changed_config_map_reaches_the_running_container(world):  # noqa: F811 - a fixture of that name
     await world.config_map("page", text="one")
     volumes = [
         {"name": "page", "configMap": {"name": "page"}},
@@ -144,7 +144,7 @@ async def test_a_changed_config_map_reaches_the_running_container(world):  # noq
     assert status_of(await world.get())["restartCount"] == 0
 
 
-async def test_a_volume_that_cannot_be_made_is_told_and_tried_again(world):  # noqa: F811
+async def test_a_volume_that_cannot_be_made_is_told_and_tried_again(world):  # noqa: F811 - a fixture of that name
     volumes = [{"name": "page", "configMap": {"name": "page"}}]
     await world.create(
         pod("web", container(volumeMounts=[{"name": "page", "mountPath": "/page"}]), volumes=volumes)
@@ -160,7 +160,7 @@ async def test_a_volume_that_cannot_be_made_is_told_and_tried_again(world):  # n
     await world.running()
 
 
-async def test_empty_dirs_host_paths_and_sub_paths(world, tmp_path):  # noqa: F811
+async def test_empty_dirs_host_paths_and_sub_paths(world, tmp_path):  # noqa: F811 - a fixture of that name
     (tmp_path / "host").mkdir()
     volumes = [
         {"name": "scratch", "emptyDir": {}},
@@ -192,7 +192,7 @@ async def test_empty_dirs_host_paths_and_sub_paths(world, tmp_path):  # noqa: F8
     assert messages[0][1].endswith(f"hostPath type check failed: {tmp_path / 'host'} is not a file")
 
 
-async def test_a_sub_path_that_leads_out_of_its_volume_is_refused(world, tmp_path):  # noqa: F811
+async def test_a_sub_path_that_leads_out_of_its_volume_is_refused(world, tmp_path):  # noqa: F811 - a fixture of that name
     (tmp_path / "v").mkdir()
     (tmp_path / "v/out").symlink_to("/etc")
     volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / "v")}}]
@@ -202,7 +202,7 @@ async def test_a_sub_path_that_leads_out_of_its_volume_is_refused(world, tmp_pat
     assert "not within volume path" in waiting(seen)["message"]
 
 
-async def test_security_resources_and_sandbox_settings(world):  # noqa: F811
+async def test_security_resources_and_sandbox_settings(world):  # noqa: F811 - a fixture of that name
     main = container(
         securityContext={
             "runAsUser": 1000,
@@ -261,7 +261,7 @@ async def test_security_resources_and_sandbox_settings(world):  # noqa: F811
     assert made.share_process_namespace
 
 
-async def test_run_as_non_root_is_enforced_in_the_kubelets_words(world):  # noqa: F811
+async def test_run_as_non_root_is_enforced_in_the_kubelets_words(world):  # noqa: F811 - a fixture of that name
     created = await world.create(pod("web", securityContext={"runAsNonRoot": True}))
     seen = await world.until(lambda p: waiting(p).get("reason") == "CreateContainerConfigError")
     assert waiting(seen)["message"] == (
@@ -273,7 +273,7 @@ async def test_run_as_non_root_is_enforced_in_the_kubelets_words(world):  # noqa
     assert waiting(seen)["message"].startswith("container's runAsUser breaks non-root policy")
 
 
-async def test_termination_messages_come_from_their_file(world):  # noqa: F811
+async def test_termination_messages_come_from_their_file(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(command=["sleep", "5"]), restartPolicy="Never"))
     await world.running()
     spec = await spec_of(world)
@@ -286,7 +286,7 @@ async def test_termination_messages_come_from_their_file(world):  # noqa: F811
     assert terminated(ended)["message"].endswith("the end")
 
 
-async def test_termination_messages_fall_back_to_the_log_on_error(world):  # noqa: F811
+async def test_termination_messages_fall_back_to_the_log_on_error(world):  # noqa: F811 - a fixture of that name
     main = container(
         command=["sh", "-c", "echo one; echo two; exit 3"], terminationMessagePolicy="FallbackToLogsOnError"
     )
@@ -295,7 +295,7 @@ async def test_termination_messages_fall_back_to_the_log_on_error(world):  # noq
     assert terminated(ended)["message"].endswith("one\ntwo\n")
 
 
-async def test_image_policies_and_pull_errors(world):  # noqa: F811
+async def test_image_policies_and_pull_errors(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("never", container(imagePullPolicy="Never")))
     seen = await world.until(lambda p: waiting(p).get("reason") == "ErrImageNeverPull", "never")
     assert waiting(seen)["message"] == (
@@ -309,7 +309,7 @@ async def test_image_policies_and_pull_errors(world):  # noqa: F811
     await world.until(lambda p: waiting(p).get("reason") == "InvalidImageName", "bad")
 
 
-async def test_a_failing_pull_backs_off_and_heals(world):  # noqa: F811
+async def test_a_failing_pull_backs_off_and_heals(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="registry.test/sim/missing:1")))
     seen = await world.until(lambda p: waiting(p).get("reason") == "ErrImagePull")
     assert "manifest unknown" in waiting(seen)["message"]
@@ -324,7 +324,7 @@ async def test_a_failing_pull_backs_off_and_heals(world):  # noqa: F811
     await world.until(lambda p: waiting(p).get("reason") == "ErrImagePull")
 
 
-async def test_a_slow_pull_does_not_hold_up_a_deletion(world):  # noqa: F811
+async def test_a_slow_pull_does_not_hold_up_a_deletion(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="registry.test/sim/slow-pull:60s")))
     await world.until(lambda p: waiting(p).get("reason") == "ContainerCreating")
     await world.happens(lambda: any(call[0] == "pull_image" for call in world.runtime.calls))
@@ -332,7 +332,7 @@ async def test_a_slow_pull_does_not_hold_up_a_deletion(world):  # noqa: F811
     await asyncio.wait_for(world.until_gone("web"), 5)
 
 
-async def test_a_resize_changes_the_running_container(world):  # noqa: F811
+async def test_a_resize_changes_the_running_container(world):  # noqa: F811 - a fixture of that name
     small = {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}}
     policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
     await world.create(
@@ -350,7 +350,7 @@ async def test_a_resize_changes_the_running_container(world):  # noqa: F811
     assert status_of(after, "a")["resources"]["limits"]["cpu"] == "200m"
 
 
-async def test_a_resize_the_node_cannot_give_waits(world):  # noqa: F811
+async def test_a_resize_the_node_cannot_give_waits(world):  # noqa: F811 - a fixture of that name
     small = {"requests": {"cpu": "100m"}}
     await world.create(pod("web", container(resources=small)))
     before = await world.running()
@@ -375,7 +375,7 @@ async def test_a_resize_the_node_cannot_give_waits(world):  # noqa: F811
     assert ("update_resources", "main") in world.runtime.calls
 
 
-async def test_a_resize_that_fails_is_told_and_tried_again(world):  # noqa: F811
+async def test_a_resize_that_fails_is_told_and_tried_again(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(resources={"limits": {"memory": "64Mi"}})))
     before = await world.running()
     world.runtime.fail_next("update_resources", RuntimeCallError("device or resource busy"))
@@ -394,7 +394,7 @@ async def test_a_resize_that_fails_is_told_and_tried_again(world):  # noqa: F811
     assert status_of(after)["resources"]["limits"] == {"memory": "1Mi"}
 
 
-async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811
+async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811 - a fixture of that name
     volumes = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]
     mounts = [{"name": "scratch", "mountPath": "/scratch"}]
     await world.create(pod("web", container(volumeMounts=mounts), volumes=volumes))
@@ -410,7 +410,7 @@ async def test_a_pod_over_its_empty_dirs_limit_is_evicted(world):  # noqa: F811
     await world.happens(lambda: not scratch.exists())
 
 
-async def test_a_host_network_pod_has_the_nodes_address(world):  # noqa: F811
+async def test_a_host_network_pod_has_the_nodes_address(world):  # noqa: F811 - a fixture of that name
     env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
     ports = [{"containerPort": 8080, "hostPort": 8080}]
     await world.create(pod("web", container(env=env, ports=ports), hostNetwork=True, hostPID=True))

@@ -6,7 +6,7 @@ from ktui.engine.kubelet.runtime.base import ContainerState, ExecResult
 from ktui.kube.kinds import PODS
 
 
-async def test_a_deleted_pod_stops_within_its_grace_and_goes(world):  # noqa: F811
+async def test_a_deleted_pod_stops_within_its_grace_and_goes(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     await world.delete("web")
@@ -16,7 +16,7 @@ async def test_a_deleted_pod_stops_within_its_grace_and_goes(world):  # noqa: F8
     assert ("Killing", "Stopping container main") in await world.events()
 
 
-async def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(world):  # noqa: F811
+async def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/ignores-term"), terminationGracePeriodSeconds=20))
     await world.running()
     await world.delete("web")
@@ -28,7 +28,7 @@ async def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(world):  # n
     await world.until_gone("web")
 
 
-async def test_a_shorter_grace_shortens_a_stop_under_way(world):  # noqa: F811
+async def test_a_shorter_grace_shortens_a_stop_under_way(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/ignores-term"), terminationGracePeriodSeconds=600))
     await world.running()
     await world.delete("web")
@@ -39,7 +39,7 @@ async def test_a_shorter_grace_shortens_a_stop_under_way(world):  # noqa: F811
     await world.until_gone("web")
 
 
-async def test_a_forced_deletion_leaves_nothing_running(world):  # noqa: F811
+async def test_a_forced_deletion_leaves_nothing_running(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/ignores-term")))
     await world.running()
     await world.delete("web", grace=0)
@@ -50,7 +50,7 @@ async def test_a_forced_deletion_leaves_nothing_running(world):  # noqa: F811
     assert await world.runtime.pods() == []
 
 
-async def test_pre_stop_runs_before_the_signal_within_the_grace(world):  # noqa: F811
+async def test_pre_stop_runs_before_the_signal_within_the_grace(world):  # noqa: F811 - a fixture of that name
     hook = {"preStop": {"exec": {"command": ["bye"]}}}
     await world.create(pod("web", container(lifecycle=hook)))
     await world.running()
@@ -60,7 +60,7 @@ async def test_pre_stop_runs_before_the_signal_within_the_grace(world):  # noqa:
     assert calls.index("exec_sync") < calls.index("stop_container")
 
 
-async def test_a_pre_stop_sleep_takes_from_the_grace(world):  # noqa: F811
+async def test_a_pre_stop_sleep_takes_from_the_grace(world):  # noqa: F811 - a fixture of that name
     hook = {"preStop": {"sleep": {"seconds": 8}}}
     await world.create(
         pod("web", container(image="sim/ignores-term", lifecycle=hook), terminationGracePeriodSeconds=10)
@@ -75,7 +75,7 @@ async def test_a_pre_stop_sleep_takes_from_the_grace(world):  # noqa: F811
     await world.until_gone("web")
 
 
-async def test_a_failing_pre_stop_hook_is_told_and_does_not_hold_the_pod(world):  # noqa: F811
+async def test_a_failing_pre_stop_hook_is_told_and_does_not_hold_the_pod(world):  # noqa: F811 - a fixture of that name
     world.runtime.answer_exec("main", ExecResult(1, b"no"))
     await world.create(pod("web", container(lifecycle={"preStop": {"exec": {"command": ["bye"]}}})))
     await world.running()
@@ -84,7 +84,7 @@ async def test_a_failing_pre_stop_hook_is_told_and_does_not_hold_the_pod(world):
     assert ("FailedPreStopHook", "PreStopHook failed") in await world.events()
 
 
-async def test_sidecars_stop_last_and_in_reverse_order(world):  # noqa: F811
+async def test_sidecars_stop_last_and_in_reverse_order(world):  # noqa: F811 - a fixture of that name
     sidecars = [container(name, restartPolicy="Always") for name in ("one", "two")]
     await world.create(pod("web", container("main"), initContainers=sidecars))
     await world.running()
@@ -94,7 +94,7 @@ async def test_sidecars_stop_last_and_in_reverse_order(world):  # noqa: F811
     assert stops == ["main", "two", "one"]
 
 
-async def test_a_terminating_pod_shows_its_last_state_until_its_finalizers_are_done(world):  # noqa: F811
+async def test_a_terminating_pod_shows_its_last_state_until_its_finalizers_are_done(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", finalizers=["example.org/keep"]))
     await world.running()
     await world.delete("web")
@@ -106,7 +106,7 @@ async def test_a_terminating_pod_shows_its_last_state_until_its_finalizers_are_d
     await world.happens(lambda: not world.kubelet.workers)
 
 
-async def test_a_pod_that_never_started_is_deleted_at_once(world):  # noqa: F811
+async def test_a_pod_that_never_started_is_deleted_at_once(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/missing")))
     await world.until(lambda p: "waiting" in status_of(p)["state"])
     await world.delete("web")
@@ -114,7 +114,7 @@ async def test_a_pod_that_never_started_is_deleted_at_once(world):  # noqa: F811
     assert await world.runtime.pods() == []
 
 
-async def test_a_restarted_kubelet_adopts_what_runs_without_restarting_it(world):  # noqa: F811
+async def test_a_restarted_kubelet_adopts_what_runs_without_restarting_it(world):  # noqa: F811 - a fixture of that name
     probe = {"exec": {"command": ["check"]}, "periodSeconds": 5}
     await world.create(
         pod("web", container(readinessProbe=probe), initContainers=[container("init", command=["true"])])
@@ -136,7 +136,7 @@ async def test_a_restarted_kubelet_adopts_what_runs_without_restarting_it(world)
     assert made == []
 
 
-async def test_what_died_while_no_kubelet_ran_is_restarted(world):  # noqa: F811
+async def test_what_died_while_no_kubelet_ran_is_restarted(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     (sandbox,) = await world.records()
@@ -149,7 +149,7 @@ async def test_what_died_while_no_kubelet_ran_is_restarted(world):  # noqa: F811
     assert status_of(restarted)["lastState"]["terminated"]["exitCode"] == 9
 
 
-async def test_pods_deleted_while_no_kubelet_ran_are_cleaned_away(world):  # noqa: F811
+async def test_pods_deleted_while_no_kubelet_ran_are_cleaned_away(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("gone", container(image="sim/ignores-term"), terminationGracePeriodSeconds=15))
     await world.create(pod("kept"))
     await world.running("gone")
@@ -165,7 +165,7 @@ async def test_pods_deleted_while_no_kubelet_ran_are_cleaned_away(world):  # noq
     assert [p.name for p in (world.data_dir / "pods").iterdir()] == [left.pod.uid]
 
 
-async def test_a_pod_recreated_under_its_name_gets_its_own_containers(world):  # noqa: F811
+async def test_a_pod_recreated_under_its_name_gets_its_own_containers(world):  # noqa: F811 - a fixture of that name
     first = await world.create(pod("web"))
     await world.running()
     await world.delete("web", grace=0)
@@ -177,7 +177,7 @@ async def test_a_pod_recreated_under_its_name_gets_its_own_containers(world):  #
     assert left.pod.uid == second["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-async def test_a_broken_event_stream_is_made_good_by_looking_at_everything(world):  # noqa: F811
+async def test_a_broken_event_stream_is_made_good_by_looking_at_everything(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", restartPolicy="Never"))
     await world.running()
     world.runtime.break_events()
@@ -186,7 +186,7 @@ async def test_a_broken_event_stream_is_made_good_by_looking_at_everything(world
     assert status_of(running)["restartCount"] == 0
 
 
-async def test_a_completed_pod_keeps_its_containers_for_their_logs(world):  # noqa: F811
+async def test_a_completed_pod_keeps_its_containers_for_their_logs(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(command=["true"]), restartPolicy="Never"))
     await world.until(lambda p: p["status"]["phase"] == "Succeeded")
     (sandbox,) = await world.records()

@@ -9,7 +9,7 @@ from ktui.engine.kubelet.readings import machine_reading
 from ktui.kube.errors import StatusError
 
 
-async def body(world, path, **query):  # noqa: F811
+async def body(world, path, **query):  # noqa: F811 - a fixture of that name
     page = await world.kubelet.agent.page(path, query)
     if page.stream is None:
         return page.body.decode()
@@ -17,7 +17,7 @@ async def body(world, path, **query):  # noqa: F811
         return b"".join([chunk async for chunk in chunks]).decode()
 
 
-async def test_health_pods_and_configuration(world):  # noqa: F811
+async def test_health_pods_and_configuration(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     for path in ("/healthz", "/healthz/ping", "/healthz/syncloop"):
@@ -30,7 +30,7 @@ async def test_health_pods_and_configuration(world):  # noqa: F811
     assert json.loads(await body(world, "/configz"))["kubeletconfig"]["kind"] == "KubeletConfiguration"
 
 
-async def test_what_pods_and_the_node_use(world):  # noqa: F811
+async def test_what_pods_and_the_node_use(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     stored = await world.running()
     await body(world, "/stats/summary")
@@ -47,7 +47,7 @@ async def test_what_pods_and_the_node_use(world):  # noqa: F811
     assert found["memory"]["workingSetBytes"] == container["memory"]["workingSetBytes"] > 0
 
 
-async def test_figures_for_prometheus(world):  # noqa: F811
+async def test_figures_for_prometheus(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     text = await body(world, "/metrics/resource")
@@ -59,7 +59,7 @@ async def test_figures_for_prometheus(world):  # noqa: F811
     assert "container_cpu_usage_seconds_total{" in await body(world, "/metrics/cadvisor")
 
 
-async def test_logs_of_containers_and_of_ktui(world):  # noqa: F811
+async def test_logs_of_containers_and_of_ktui(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     await world.running()
     assert "sim:" in await body(world, "/containerLogs/default/web/main")
@@ -82,7 +82,7 @@ async def test_logs_of_containers_and_of_ktui(world):  # noqa: F811
         ("/run/default/web/main", {}, 404),
     ],
 )
-async def test_what_there_is_not(world, path, query, code):  # noqa: F811
+async def test_what_there_is_not(world, path, query, code):  # noqa: F811 - a fixture of that name
     (world.data_dir / "kubeconfig").write_text("secret")
     if code == 400:
         await world.create(pod("web"))

@@ -8,7 +8,7 @@ from ktui.engine.kubelet.runtime.base import ContainerState, ExecResult, Runtime
 from ktui.kube.clock import FakeClock
 
 
-async def test_crashing_containers_restart_with_doubling_back_off(world):  # noqa: F811
+async def test_crashing_containers_restart_with_doubling_back_off(world):  # noqa: F811 - a fixture of that name
     created = await world.create(pod("web", container(image="sim/exit:1")))
     uid = created["metadata"]["uid"]
     # The first restart is immediate, the second waits 10 s, the third 20 s.
@@ -52,7 +52,7 @@ def test_durations_read_as_go_prints_them(seconds, text):
     assert go_duration(seconds) == text
 
 
-async def test_restart_policies(world):  # noqa: F811
+async def test_restart_policies(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("never", container(command=["false"]), restartPolicy="Never"))
     failed = await world.until(lambda p: p["status"]["phase"] == "Failed", "never")
     assert terminated(failed)["exitCode"] == 1
@@ -66,7 +66,7 @@ async def test_restart_policies(world):  # noqa: F811
     await world.until(lambda p: status_of(p)["restartCount"] == 1, "always")
 
 
-async def test_container_restart_rules_win_over_the_pods_policy(world):  # noqa: F811
+async def test_container_restart_rules_win_over_the_pods_policy(world):  # noqa: F811 - a fixture of that name
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
     retried = container(
         "retried", command=["sh", "-c", "exit 42"], restartPolicy="Never", restartPolicyRules=rules
@@ -75,7 +75,7 @@ async def test_container_restart_rules_win_over_the_pods_policy(world):  # noqa:
     await world.until(lambda p: status_of(p, "retried")["restartCount"] == 1)
 
 
-async def test_an_oom_kill_is_told(world):  # noqa: F811
+async def test_an_oom_kill_is_told(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", restartPolicy="Never"))
     await world.running()
     ((sandbox),) = await world.records()
@@ -84,7 +84,7 @@ async def test_an_oom_kill_is_told(world):  # noqa: F811
     assert (terminated(failed)["reason"], terminated(failed)["exitCode"]) == ("OOMKilled", 137)
 
 
-async def test_a_container_that_cannot_start_waits_with_run_container_error(world):  # noqa: F811
+async def test_a_container_that_cannot_start_waits_with_run_container_error(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/start-fails")))
     seen = await world.until(lambda p: waiting(p).get("reason") == "CrashLoopBackOff")
     last = status_of(seen)["lastState"]["terminated"]
@@ -93,7 +93,7 @@ async def test_a_container_that_cannot_start_waits_with_run_container_error(worl
     assert any(r == "Failed" and m.startswith("Error: exec:") for r, m in await world.events())
 
 
-async def test_a_container_that_cannot_be_created_is_tried_again(world):  # noqa: F811
+async def test_a_container_that_cannot_be_created_is_tried_again(world):  # noqa: F811 - a fixture of that name
     world.runtime.fail_next("create_container", RuntimeCallError("no such device"))
     await world.create(pod("web"))
     seen = await world.until(lambda p: waiting(p).get("reason") == "CreateContainerError")
@@ -102,7 +102,7 @@ async def test_a_container_that_cannot_be_created_is_tried_again(world):  # noqa
     assert status_of(await world.running())["restartCount"] == 0
 
 
-async def test_a_sandbox_that_fails_is_tried_again(world):  # noqa: F811
+async def test_a_sandbox_that_fails_is_tried_again(world):  # noqa: F811 - a fixture of that name
     world.runtime.fail_next("run_sandbox", RuntimeCallError("no address"))
     await world.create(pod("web"))
     await world.until(lambda p: waiting(p).get("reason") == "ContainerCreating")
@@ -113,7 +113,7 @@ async def test_a_sandbox_that_fails_is_tried_again(world):  # noqa: F811
     await world.running()
 
 
-async def test_a_lost_sandbox_is_made_anew_with_everything_in_it(world):  # noqa: F811
+async def test_a_lost_sandbox_is_made_anew_with_everything_in_it(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", initContainers=[container("init", command=["true"])]))
     await world.running()
     (sandbox,) = await world.records()
@@ -129,7 +129,7 @@ async def test_a_lost_sandbox_is_made_anew_with_everything_in_it(world):  # noqa
     )
 
 
-async def test_only_one_dead_container_is_kept(world):  # noqa: F811
+async def test_only_one_dead_container_is_kept(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", container(image="sim/exit:1")))
     for wait in (10, 20, 40):
         await world.until(lambda p: waiting(p).get("reason") == "CrashLoopBackOff")
@@ -140,7 +140,7 @@ async def test_only_one_dead_container_is_kept(world):  # noqa: F811
     assert all(c.state is ContainerState.EXITED for c in sandbox.containers)
 
 
-async def test_a_failing_liveness_probe_restarts_the_container(world):  # noqa: F811
+async def test_a_failing_liveness_probe_restarts_the_container(world):  # noqa: F811 - a fixture of that name
     world.runtime.answer_exec("main", ExecResult(1, b"dead"))
     probe = {"exec": {"command": ["check"]}, "periodSeconds": 5, "failureThreshold": 2}
     await world.create(pod("web", container(livenessProbe=probe)))
@@ -157,7 +157,7 @@ async def test_a_failing_liveness_probe_restarts_the_container(world):  # noqa: 
     assert ("Killing", "Container main failed liveness probe, will be restarted") in events
 
 
-async def test_readiness_follows_its_probe_and_its_thresholds(world):  # noqa: F811
+async def test_readiness_follows_its_probe_and_its_thresholds(world):  # noqa: F811 - a fixture of that name
     world.runtime.closed_ports.add(8080)
     probe = {
         "httpGet": {"path": "/healthz", "port": "http"},
@@ -188,7 +188,7 @@ async def test_readiness_follows_its_probe_and_its_thresholds(world):  # noqa: F
     )
 
 
-async def test_a_startup_probe_holds_the_others_back_and_kills_at_its_threshold(world):  # noqa: F811
+async def test_a_startup_probe_holds_the_others_back_and_kills_at_its_threshold(world):  # noqa: F811 - a fixture of that name
     world.runtime.answer_exec("main", ExecResult(1, b""))
     startup = {"exec": {"command": ["s"]}, "periodSeconds": 1, "failureThreshold": 3}
     liveness = {"tcpSocket": {"port": 1}, "periodSeconds": 1, "failureThreshold": 1}
@@ -204,7 +204,7 @@ async def test_a_startup_probe_holds_the_others_back_and_kills_at_its_threshold(
     assert ("Killing", "Container main failed startup probe, will be restarted") in await world.events()
 
 
-async def test_a_failing_post_start_hook_kills_the_container(world):  # noqa: F811
+async def test_a_failing_post_start_hook_kills_the_container(world):  # noqa: F811 - a fixture of that name
     world.runtime.answer_exec("main", ExecResult(3, b"no"))
     hook = {"postStart": {"exec": {"command": ["hook"]}}}
     await world.create(pod("web", container(lifecycle=hook)))
@@ -215,7 +215,7 @@ async def test_a_failing_post_start_hook_kills_the_container(world):  # noqa: F8
     assert ("Killing", "FailedPostStartHook") in events
 
 
-async def test_a_container_is_not_running_until_its_post_start_hook_is_done(world):  # noqa: F811
+async def test_a_container_is_not_running_until_its_post_start_hook_is_done(world):  # noqa: F811 - a fixture of that name
     hook = {"postStart": {"sleep": {"seconds": 7}}}
     await world.create(pod("web", container(lifecycle=hook), container("second")))
     await world.happens(lambda: ("start_container", "main") in world.runtime.calls)
@@ -227,7 +227,7 @@ async def test_a_container_is_not_running_until_its_post_start_hook_is_done(worl
     await world.running()
 
 
-async def test_a_pod_beyond_its_deadline_fails(world):  # noqa: F811
+async def test_a_pod_beyond_its_deadline_fails(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", activeDeadlineSeconds=30))
     await world.running()
     await world.clock.advance(30)

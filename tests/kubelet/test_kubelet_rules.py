@@ -257,7 +257,7 @@ def test_the_machine_is_read_from_the_kernel(tmp_path):
     assert list(host_dns(tmp_path).servers) == ["192.0.2.1"]
 
 
-async def test_image_collection_takes_only_unused_images_that_ktui_pulled(world, tmp_path):  # noqa: F811
+async def test_image_collection_takes_only_unused_images_that_ktui_pulled(world, tmp_path):  # noqa: F811 - a fixture of that name
     clock, runtime = world.clock, world.runtime
     await world.create(pod("web", container(image="registry.test/used:1")))
     await world.running()

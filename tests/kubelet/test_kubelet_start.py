@@ -6,7 +6,7 @@ from ktui.engine.kubelet.runtime.base import ExecResult
 from ktui.kube.kinds import LEASES, NODES
 
 
-async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811
+async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811 - a fixture of that name
     node = await world.client.get(NODES, "node-1")
     conditions = {c["type"]: (c["status"], c["reason"]) for c in node["status"]["conditions"]}
     assert conditions["Ready"] == ("True", "KubeletReady")
@@ -29,7 +29,7 @@ async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811
     assert renewed["spec"]["renewTime"] > lease["spec"]["renewTime"]
 
 
-async def test_a_bound_pod_runs_and_its_status_tells_the_truth(world):  # noqa: F811
+async def test_a_bound_pod_runs_and_its_status_tells_the_truth(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web"))
     running = await world.running()
     status = running["status"]
@@ -53,14 +53,14 @@ async def test_a_bound_pod_runs_and_its_status_tells_the_truth(world):  # noqa: 
     assert ("Started", "Container started") in events
 
 
-async def test_pods_of_other_nodes_are_left_alone(world):  # noqa: F811
+async def test_pods_of_other_nodes_are_left_alone(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("elsewhere", nodeName="node-2"))
     await world.create(pod("here"))
     await world.running("here")
     assert {record.pod.name for record in await world.runtime.pods()} == {"here"}
 
 
-async def test_init_containers_run_one_after_another_before_the_rest(world):  # noqa: F811
+async def test_init_containers_run_one_after_another_before_the_rest(world):  # noqa: F811 - a fixture of that name
     first = container("first", command=["sleep", "5"])
     second = container("second", command=["true"])
     await world.create(pod("web", initContainers=[first, second]))
@@ -81,7 +81,7 @@ async def test_init_containers_run_one_after_another_before_the_rest(world):  # 
     assert created == ["first", "second", "main"]
 
 
-async def test_a_failing_init_container_fails_a_pod_that_never_restarts(world):  # noqa: F811
+async def test_a_failing_init_container_fails_a_pod_that_never_restarts(world):  # noqa: F811 - a fixture of that name
     await world.create(
         pod("web", initContainers=[container("init", command=["false"])], restartPolicy="Never")
     )
@@ -91,7 +91,7 @@ async def test_a_failing_init_container_fails_a_pod_that_never_restarts(world): 
     assert condition(failed, "Ready")["reason"] == "PodFailed"
 
 
-async def test_sidecars_start_first_and_hold_the_rest_back_until_started(world):  # noqa: F811
+async def test_sidecars_start_first_and_hold_the_rest_back_until_started(world):  # noqa: F811 - a fixture of that name
     world.runtime.answer_exec("proxy", ExecResult(1, b"not yet"))
     proxy = container(
         "proxy",
@@ -111,7 +111,7 @@ async def test_sidecars_start_first_and_hold_the_rest_back_until_started(world):
     assert "running" in status_of(running, "proxy")["state"]
 
 
-async def test_a_pod_whose_containers_succeed_ends_and_stops_its_sidecars(world):  # noqa: F811
+async def test_a_pod_whose_containers_succeed_ends_and_stops_its_sidecars(world):  # noqa: F811 - a fixture of that name
     await world.create(
         pod(
             "web",
@@ -131,7 +131,7 @@ async def test_a_pod_whose_containers_succeed_ends_and_stops_its_sidecars(world)
     assert not sandbox.ready
 
 
-async def test_readiness_gates_hold_ready_back(world):  # noqa: F811
+async def test_readiness_gates_hold_ready_back(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", readinessGates=[{"conditionType": "example.org/open"}]))
     held = await world.until(lambda p: condition(p, "ContainersReady").get("status") == "True")
     assert condition(held, "Ready")["reason"] == "ReadinessGatesNotReady"
@@ -147,7 +147,7 @@ async def test_readiness_gates_hold_ready_back(world):  # noqa: F811
     assert condition(ready, "example.org/open")["status"] == "True"
 
 
-async def test_the_kubelet_refuses_what_does_not_fit(world):  # noqa: F811
+async def test_the_kubelet_refuses_what_does_not_fit(world):  # noqa: F811 - a fixture of that name
     greedy = container(resources={"requests": {"cpu": "1000"}})
     await world.create(pod("greedy", greedy))
     refused = await world.until(lambda p: p["status"]["phase"] == "Failed", "greedy")
@@ -167,7 +167,7 @@ async def test_the_kubelet_refuses_what_does_not_fit(world):  # noqa: F811
     assert await world.runtime.pod(two["metadata"]["uid"]) == []
 
 
-async def test_ephemeral_containers_join_a_running_pod(world):  # noqa: F811
+async def test_ephemeral_containers_join_a_running_pod(world):  # noqa: F811 - a fixture of that name
     from ktui.kube.kinds import PODS
 
     await world.create(pod("web"))
@@ -181,7 +181,7 @@ async def test_ephemeral_containers_join_a_running_pod(world):  # noqa: F811
     assert condition(ended, "Ready")["status"] == "True"
 
 
-async def test_a_new_image_restarts_only_that_container(world):  # noqa: F811
+async def test_a_new_image_restarts_only_that_container(world):  # noqa: F811 - a fixture of that name
     from ktui.kube.kinds import PODS
 
     await world.create(pod("web", container("a"), container("b")))

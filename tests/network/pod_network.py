@@ -89,8 +89,8 @@ class Pod:
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 self.transport = transport
 
-            def datagram_received(answering, data: bytes, addr: tuple[str, int]) -> None:  # noqa: N805
-                answering.transport.sendto(f"{self.address} {addr[0]}".encode(), addr)  # type: ignore[attr-defined]
+            def datagram_received(answering, data: bytes, addr: tuple[str, int]) -> None:  # noqa: N805 - the outer self is used too
+                answering.transport.sendto(f"{self.address} {addr[0]}".encode(), addr)  # type: ignore[attr-defined] - set when it is connected
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(Answer, sock=self.inside(bound))
@@ -171,7 +171,7 @@ class PodNetwork:
             "cluster_ips": (self.vip(vip),),
             "endpoints": tuple(Endpoint(pod.address, 8080, "this") for pod in pods),
         }
-        return ServicePort(service=ObjectKey("default", name), name="", **{**fields, **more})  # type: ignore[arg-type]
+        return ServicePort(service=ObjectKey("default", name), name="", **{**fields, **more})  # type: ignore[arg-type] - a stand-in with what is asked of it
 
     async def apply(self, *ports: ServicePort) -> None:
         rules = merge(service_rules(port, self.settings) for port in ports)

@@ -224,13 +224,13 @@ async def test_trailers_end_a_message_and_go_no_further(site: Site) -> None:
 async def test_an_answer_that_came_too_late_reaches_nobody(site: Site) -> None:
     """The backend's connection is made only after the client was told that nobody answered."""
     go_on = asyncio.Event()
-    open_ = site.proxy._pool._open  # pyright: ignore[reportPrivateUsage]
+    open_ = site.proxy._pool._open  # pyright: ignore[reportPrivateUsage] - the test looks inside
 
     async def slow_to_connect(connection: object) -> None:
         await go_on.wait()
-        await open_(connection)  # type: ignore[arg-type]
+        await open_(connection)  # type: ignore[arg-type] - a stand-in with what is asked of it
 
-    site.proxy._pool._open = slow_to_connect  # type: ignore[method-assign, assignment]
+    site.proxy._pool._open = slow_to_connect  # type: ignore[method-assign, assignment] - the test slows it down
     backend = RawBackend(lambda _: says(b"late"))
     await site.serve_raw(backend)
     site.proxy.router = Router([ingress(proxy_read_timeout="0.01")])
@@ -343,7 +343,7 @@ async def test_a_backend_that_hung_up_in_between_costs_no_request(site: Site) ->
         for reader, _ in connections:
             await reader.readuntil(b"ok")
         hang_up = True
-        server = site._runners.pop()  # pyright: ignore[reportPrivateUsage]
+        server = site._runners.pop()  # pyright: ignore[reportPrivateUsage] - the test looks inside
         server.close()
         fresh = await asyncio.start_server(
             RawBackend(lambda _: says(b"ok")), *site.backends.known["web"][0][:2]

@@ -150,7 +150,7 @@ def test_a_rewrite_names_what_the_path_matched(target: str, path: str, asked: st
     )
     route = router.find("", asked.partition("?")[0])
     assert route is not None
-    assert (route.backend or route).service.name == "web"  # type: ignore[union-attr]
+    assert (route.backend or route).service.name == "web"  # type: ignore[union-attr] - checked by the line itself
     assert rewritten(route, asked) == sent
 
 
@@ -260,7 +260,7 @@ async def test_rules_are_followed_while_statuses_cannot_be_written(
     async with asyncio.timeout(10):
         while not world.clock.sleepers:
             await asyncio.sleep(0.01)
-        proxy = world.part._proxy  # pyright: ignore[reportPrivateUsage]
+        proxy = world.part._proxy  # pyright: ignore[reportPrivateUsage] - the test looks inside
         assert proxy.route("b.test", "/") is None
         found = await world.client.get(INGRESSES, "web", "default")
         rules = [{**rule, "host": "b.test"} for rule in found["spec"]["rules"]]

@@ -116,7 +116,7 @@ class NoServices:
 
 async def test_a_bridge_that_somebody_removes_is_made_anew_at_once(network: PodNetwork) -> None:
     settings = network.settings
-    proxy = ServiceProxy(NoServices(), settings, FakeClock())  # type: ignore[arg-type]
+    proxy = ServiceProxy(NoServices(), settings, FakeClock())  # type: ignore[arg-type] - a stand-in with what is asked of it
     notices = Notices([settings.bridge], proxy.table.suspect.set)
     tasks = [asyncio.create_task(proxy.run()), asyncio.create_task(notices.run())]
     async with asyncio.timeout(SECONDS):

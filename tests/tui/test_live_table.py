@@ -101,7 +101,7 @@ def table(*rows: Object, version: str = "10", token: str = "") -> Object:
 @asynccontextmanager
 async def running(client: ScriptedClient, clock: FakeClock | None = None) -> AsyncIterator[RecordingSink]:
     sink = RecordingSink()
-    live = LiveTable(client, PODS, "default", clock=clock)  # type: ignore[arg-type]
+    live = LiveTable(client, PODS, "default", clock=clock)  # type: ignore[arg-type] - a stand-in with what is asked of it
     task = asyncio.create_task(live.run(sink))
     try:
         yield sink
