@@ -45,24 +45,40 @@ class EngineProcess:
 
     def start(self, seconds: float = 60) -> str:
         """Start it and return its `ktui ready` line."""
-        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        # A file, not a pipe: nobody reads while it runs, and a full pipe would stop it.
+        with self._errors.open("ab") as errors:
+            self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=errors)
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         readable, _, _ = select.select([self.process.stdout], [], [], seconds)
         line = self.process.stdout.readline().decode() if readable else ""
         if not line.startswith("ktui ready"):
             self.process.kill()
-            raise AssertionError(f"the engine did not start: {line!r} {self.process.stderr.read().decode()}")
+            raise AssertionError(f"the engine did not start: {line!r} {self.said()}")
         return line
+
+    @property
+    def _errors(self) -> Path:
+        return self.data_dir.parent / f"{self.data_dir.name}.stderr"
+
+    def said(self, lines: int = 20) -> str:
+        """The end of what the engine wrote to stderr: its log."""
+        return "\n".join(self._errors.read_text(errors="replace").splitlines()[-lines:])
+
+    def until_logs(self, line: str, seconds: float = 30) -> None:
+        """Wait until the engine has written a line to stderr."""
+        end = time.monotonic() + seconds
+        while line not in self.said().splitlines():
+            assert time.monotonic() < end, f"the engine said {self.said()!r}"
+            time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
         """End it by a signal; returns its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
         code = self.process.wait(seconds)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.process = None
         return code
 

@@ -93,8 +93,8 @@ class Cluster(EngineProcess):
         for items in self.states(path, seconds):
             if check(list(items.values())):
                 return list(items.values())
-        seen = {name: item.get("status") for name, item in items.items()}
-        raise AssertionError(f"{path} in {seconds:g}s: {json.dumps(seen, indent=1)}")
+        seen = "\n".join(f"{name}: {_summary(item)}" for name, item in items.items())
+        raise AssertionError(f"{path} in {seconds:g}s:\n{seen}\nThe engine says:\n{self.said()}")
 
     def states(self, path: str, seconds: float) -> Iterator[dict[str, JSON]]:
         """A collection by namespace/name after each change, until the time is over."""
@@ -152,14 +152,18 @@ class Cluster(EngineProcess):
             seconds,
         )
 
-    def until_event(self, reason: str, about: str, seconds: float = 30, namespace: str = "default") -> JSON:
-        """An Event with that reason about an object."""
+    def until_event(
+        self, reason: str, about: str, message: str = "", seconds: float = 30, namespace: str = "default"
+    ) -> JSON:
+        """An Event with that reason about an object, and with that text in its message."""
 
         def found(items: list[JSON]) -> list[JSON]:
             return [
                 item
                 for item in items
-                if item["reason"] == reason and item["involvedObject"]["name"].startswith(about)
+                if item["reason"] == reason
+                and item["involvedObject"]["name"].startswith(about)
+                and message in item["message"]
             ]
 
         events = self.until_all(f"/api/v1/namespaces/{namespace}/events", lambda i: bool(found(i)), seconds)
@@ -229,6 +233,17 @@ def _words(number: int) -> list[bytes]:
         return Path("/proc", str(number), "cmdline").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def _summary(item: JSON) -> str:
+    """What a failed wait shows of an object: enough to see where it stands, in one line."""
+    shown = {
+        key: item["metadata"][key] for key in ("deletionTimestamp", "finalizers") if key in item["metadata"]
+    }
+    status = dict(item.get("status") or {})
+    conditions = {c["type"]: c["status"] for c in status.pop("conditions", ())}
+    containers = {c["name"]: c["state"] for c in status.pop("containerStatuses", ())}
+    return json.dumps({**shown, **status, "conditions": conditions, "containers": containers})[:1500]
 
 
 def podman(*words: str) -> str:

@@ -125,13 +125,16 @@ def start_engine(data_dir: Path) -> subprocess.Popen[bytes]:
     """An engine on a port of its own; returns when it is ready."""
     minor()
     words = ["--data-dir", str(data_dir), "serve", "--runtime", "sim", "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ktui", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-    )
+    log = data_dir.with_suffix(".stderr")
+    # A file, not a pipe: nobody reads while it runs, and a full pipe would stop it.
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ktui", *words], stdout=subprocess.PIPE, stderr=errors, bufsize=0
+        )
     line = line_of(process, 60)
     if not line.startswith("ktui ready"):
         process.kill()
-        raise AssertionError(f"the engine did not start: {line} {process.communicate()[1].decode()}")
+        raise AssertionError(f"the engine did not start: {line} {log.read_text()}")
     return process
 
 
