@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from lightkube.models.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, PodSpec
+import msgspec
+from lightkube.models.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 
+from ktui.kube.resource import Object
 from ktui.kube.selector import Requirement, Selector
 
 _OPERATORS: Final = {
@@ -75,6 +77,12 @@ def preferred_nodes(spec: PodSpec) -> Sequence[NodeTerm]:
     affinity = spec.affinity.nodeAffinity if spec.affinity is not None else None
     preferred = affinity.preferredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
     return [_term(weighted.preference, weighted.weight) for weighted in preferred or ()]
+
+
+def suits(selector: Object, node: NamedNode) -> bool:
+    """Whether a node selector (plain data, as a volume's required node affinity) allows the node."""
+    terms = msgspec.convert(selector, NodeSelector).nodeSelectorTerms
+    return any(_term(term).matches(node) for term in terms)
 
 
 def _term(term: NodeSelectorTerm, weight: int = 0) -> NodeTerm:

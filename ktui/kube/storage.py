@@ -5,7 +5,7 @@ The binder and the scheduler ask the same questions, and get the same answers he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ktui.kube.data import mapping, section, string, strings
@@ -124,8 +124,17 @@ def _has_modes(volume: Object, claim: Object) -> bool:
     return set(wanted) <= set(given)
 
 
-def best_match(claim: Object, volumes: Iterable[Object], *, only_reserved: bool = False) -> Object | None:
-    """The volume reserved for the claim, or else the smallest free one that will do."""
+def best_match(
+    claim: Object,
+    volumes: Iterable[Object],
+    *,
+    only_reserved: bool = False,
+    fits: Callable[[Object], bool] | None = None,
+) -> Object | None:
+    """The volume reserved for the claim, or else the smallest free one that will do.
+
+    `fits` says which volumes can be used where the claim's pod is to run.
+    """
     selector = section(claim, "spec").get("selector")
     wanted = Selector.of(selector) if selector else None
     found: list[tuple[Quantity, str, Object]] = []
@@ -133,14 +142,16 @@ def best_match(claim: Object, volumes: Iterable[Object], *, only_reserved: bool 
         if mode_of(volume) != mode_of(claim) or section(volume, "metadata").get("deletionTimestamp"):
             continue
         if is_bound_to(volume, claim):
-            if not capacity(volume) < requested(claim):
-                return volume
-            continue
+            if capacity(volume) < requested(claim):
+                continue
+            return volume if fits is None or fits(volume) else None
         if only_reserved or section(volume, "spec", "claimRef"):
             continue
         if section(volume, "status").get("phase") not in (None, "", "Available", "Pending") or mismatch(
             volume, claim
         ):
+            continue
+        if fits is not None and not fits(volume):
             continue
         if wanted is None or wanted.matches(mapping(section(volume, "metadata"), "labels")):
             found.append((capacity(volume), string(section(volume, "metadata"), "name"), volume))

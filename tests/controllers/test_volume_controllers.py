@@ -226,22 +226,65 @@ async def test_the_default_class_waits_for_the_first_pod(world):
     ]
 
 
-async def test_the_node_of_the_first_pod_is_where_its_volume_is_made(world):
-    await world.apply(PERSISTENT_VOLUME_CLAIMS, claim(class_name=None))
-    await world.apply(PODS, pod())
-    assert "volume.kubernetes.io/selected-node" not in (
-        (await a_claim(world))["metadata"].get("annotations") or {}
-    )
-    await world.client.create(
-        PODS,
-        {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "node-1"}},
-        "default",
-        subresource="binding",
-        name="web",
-    )
+async def test_a_claim_whose_node_is_gone_is_given_back_to_the_scheduler(world):
+    waiting = claim(class_name=None)
+    waiting["metadata"]["annotations"] = {"volume.kubernetes.io/selected-node": "gone"}
+    await world.apply(PERSISTENT_VOLUME_CLAIMS, waiting)
     await world.settle()
-    annotations = (await a_claim(world))["metadata"]["annotations"]
-    assert annotations["volume.kubernetes.io/selected-node"] == "node-1"
+    assert "volume.kubernetes.io/selected-node" not in (await a_claim(world))["metadata"]["annotations"]
+    assert (
+        'ProvisioningFailed: failed to provision volume with StorageClass "local-path": '
+        'error getting selected node "gone"'
+    ) in await messages(world, "PersistentVolumeClaim")
+
+
+def ephemeral_pod(name="web"):
+    template = {
+        "metadata": {"labels": {"of": "web"}, "annotations": {"why": "scratch"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    made = pod(name)
+    made["spec"]["volumes"] = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}]
+    return made
+
+
+async def test_an_ephemeral_volume_gets_a_claim_of_its_own_that_goes_with_the_pod(world):
+    await world.apply(PODS, ephemeral_pod())
+    await world.settle()
+    made = await a_claim(world, "web-scratch")
+    owner = (await world.client.get(PODS, "web", "default"))["metadata"]["uid"]
+    assert made["metadata"]["labels"] == {"of": "web"}
+    assert made["metadata"]["annotations"]["why"] == "scratch"
+    assert made["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": "web",
+            "uid": owner,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+    await world.client.delete(PERSISTENT_VOLUME_CLAIMS, "web-scratch", "default")
+    await world.settle()
+    assert (await a_claim(world, "web-scratch"))["metadata"]["uid"] != made["metadata"]["uid"]
+    await world.client.delete(PODS, "web", "default", options=DeleteOptions(grace_period_seconds=0))
+    await world.settle()
+    with pytest.raises(StatusError):
+        await a_claim(world, "web-scratch")
+
+
+async def test_a_claim_of_somebody_else_is_no_ephemeral_volume(world):
+    await world.apply(PERSISTENT_VOLUME_CLAIMS, claim("web-scratch"))
+    await world.apply(PODS, ephemeral_pod())
+    await world.settle()
+    assert await messages(world, "Pod") == [
+        "FailedBinding: ephemeral volume scratch: PVC default/web-scratch was not created for pod default/web "
+        "(pod is not owner)"
+    ]
+    await world.client.delete(PERSISTENT_VOLUME_CLAIMS, "web-scratch", "default")
+    await world.settle()
+    assert (await a_claim(world, "web-scratch"))["metadata"]["ownerReferences"]
 
 
 async def test_a_folder_is_made_for_a_claim_and_deleted_with_it(world, tmp_path):

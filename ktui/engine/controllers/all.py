@@ -19,6 +19,7 @@ from ktui.engine.controllers.disruption import DisruptionController
 from ktui.engine.controllers.endpoints import EndpointsController
 from ktui.engine.controllers.endpointslice import EndpointSliceController
 from ktui.engine.controllers.endpointslicemirroring import EndpointSliceMirroring
+from ktui.engine.controllers.ephemeral_volume import EphemeralVolumes
 from ktui.engine.controllers.garbagecollector import GarbageCollector
 from ktui.engine.controllers.job import JobController
 from ktui.engine.controllers.job_orphans import JobOrphans
@@ -94,6 +95,7 @@ def default_controllers(
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),
         PersistentVolumeController(client, recorder.named("persistentvolume-controller"), clock),
+        EphemeralVolumes(client, recorder.named("ephemeral_volume")),
         ClaimProtection(client),
         VolumeProtection(client),
         *provisioning,

@@ -111,6 +111,8 @@ class LocalPathProvisioner(Controller[Key]):
             return
         host = self._host_name(node)
         if not host:
+            if node:
+                await self._choose_again(claim, name, node)
             return
         told = f'External provisioner is provisioning volume for claim "{metadata["namespace"]}/{metadata["name"]}"'
         self._recorder.event(claim, "Normal", "Provisioning", told)
@@ -132,6 +134,12 @@ class LocalPathProvisioner(Controller[Key]):
                 raise
         succeeded = f"Successfully provisioned volume {volume_name}"
         self._recorder.event(claim, "Normal", "ProvisioningSucceeded", succeeded)
+
+    async def _choose_again(self, claim: Object, name: str, node: str) -> None:
+        """The node chosen is gone: without it on the claim, the scheduler places the pod anew."""
+        why = f'failed to provision volume with StorageClass "{name}": error getting selected node "{node}"'
+        self._recorder.event(claim, "Warning", "ProvisioningFailed", why)
+        await self._write.claim(claim, {"metadata": {"annotations": {SELECTED_NODE: None}}})
 
     def _class(self, name: str) -> Object | None:
         found = self._classes.get(ObjectKey("", name))

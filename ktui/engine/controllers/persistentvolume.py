@@ -94,7 +94,7 @@ class PersistentVolumeController(Controller[Key]):
             self._try_pending()
 
     def _pod_changed(self, delta: Delta[Pod]) -> None:
-        """What a claim waits for is told anew when its first pod comes, and given when that has a node."""
+        """What a claim waits for is told anew when its first pod comes, and when that has a node."""
         if delta.new is None:
             return
         if delta.old is None or _node_of(delta.old) != _node_of(delta.new):
@@ -139,10 +139,6 @@ class PersistentVolumeController(Controller[Key]):
         storage_class = self._class(name or "")
         node = annotations_of(claim).get(SELECTED_NODE)
         is_waiting = is_delayed(storage_class) and not node
-        if is_waiting and (chosen := self._node_of_consumer(claim)):
-            # Elsewhere the scheduler says so before it binds the pod; here no volume ties a pod to a node before.
-            await self._write.claim(claim, {"metadata": {"annotations": {SELECTED_NODE: chosen}}})
-            return
         volumes = [plain(volume) for volume in self._volumes.list()]
         volume = best_match(claim, volumes, only_reserved=is_waiting)
         if volume is not None:
@@ -156,12 +152,6 @@ class PersistentVolumeController(Controller[Key]):
             self._event(claim, "Normal", "FailedBinding", why)
         else:
             await self._ask_for(claim, name, storage_class)
-
-    def _node_of_consumer(self, claim: Object) -> str:
-        """Where the first pod that uses the claim has been scheduled."""
-        metadata = section(claim, "metadata")
-        found = pods_of(self._pods, string(metadata, "namespace"), string(metadata, "name"))
-        return next((node for pod in found if (node := _node_of(pod))), "")
 
     def _class(self, name: str) -> Object | None:
         found = self._classes.get(ObjectKey("", name)) if name else None

@@ -13,6 +13,7 @@ from lightkube.models.core_v1 import Node
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
+from ktui.engine.scheduler.volumes import Volumes
 from ktui.kube.resource import ObjectKey
 
 
@@ -27,10 +28,11 @@ class Cache:
         """Where each placed pod is: node name and pod UID."""
         self._assumed: set[ObjectKey] = set()
         self._namespaces: dict[str, Mapping[str, str]] = {}
+        self.volumes = Volumes()
 
     def snapshot(self) -> Snapshot:
         """The cluster as of now; valid until the next change (see `Snapshot`)."""
-        return Snapshot(self._nodes, self._namespaces)
+        return Snapshot(self._nodes, self._namespaces, self.volumes)
 
     def set_node(self, name: str, node: Node) -> None:
         known = self._nodes.get(name)

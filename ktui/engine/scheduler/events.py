@@ -22,6 +22,10 @@ class ClusterEvent(Enum):
     POD_RELEASED = ("pods", "Delete")
     """A placed pod was deleted, finished or shrank."""
     NAMESPACE_LABELS = ("namespaces", "Update")
+    CLAIM = ("persistentvolumeclaims", "Update")
+    """A claim came or changed; and so for the next two."""
+    VOLUME = ("persistentvolumes", "Update")
+    STORAGE_CLASS = ("storageclasses", "Update")
 
     @property
     def resource(self) -> str:

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from lightkube.models.core_v1 import Namespace, Node, Pod
+from lightkube.models.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from lightkube.models.storage_v1 import StorageClass
+from msgspec import Struct
 
 from ktui.client.informer import Delta
 from ktui.engine.scheduler.cache import Cache
@@ -23,13 +25,13 @@ from ktui.engine.scheduler.events import ClusterEvent
 from ktui.engine.scheduler.nominations import Nominations
 from ktui.engine.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo
 from ktui.engine.scheduler.queue import SchedulingQueue
-from ktui.kube.resource import ObjectKey
+from ktui.kube.resource import Object, ObjectKey
 
 _FINISHED: Final = ("Succeeded", "Failed")
 
 
 class Intake:
-    """The three informer handlers. `on_gated` is told of each pod that waits for scheduling gates."""
+    """The informer handlers. `on_gated` is told of each pod that waits for scheduling gates."""
 
     def __init__(
         self,
@@ -79,6 +81,21 @@ class Intake:
         if new is not None and old != new:
             self._queue.move(ClusterEvent.NAMESPACE_LABELS)
 
+    def claim(self, delta: Delta[PersistentVolumeClaim]) -> None:
+        self._cache.volumes.set_claim(delta.key, _plain(delta.new))
+        if delta.new is not None:
+            self._queue.move(ClusterEvent.CLAIM)
+
+    def volume(self, delta: Delta[PersistentVolume]) -> None:
+        self._cache.volumes.set_volume(delta.key.name, _plain(delta.new))
+        if delta.new is not None:
+            self._queue.move(ClusterEvent.VOLUME)
+
+    def storage_class(self, delta: Delta[StorageClass]) -> None:
+        self._cache.volumes.set_class(delta.key.name, _plain(delta.new))
+        if delta.new is not None:
+            self._queue.move(ClusterEvent.STORAGE_CLASS)
+
     def _pod_pending(self, key: ObjectKey, pod: Pod) -> None:
         uid = _uid(pod)
         if self._cache.is_assumed(key, uid):
@@ -121,8 +138,13 @@ class Intake:
         self._queue.remove(key)
         self._nominations.remove(key)
         self._decisions.forget(key)
+        self._cache.volumes.wake()
         if self._cache.remove_pod(key) or (old is not None and nominated_node_of(old)):
             self._queue.move(ClusterEvent.POD_RELEASED)
+
+
+def _plain(obj: Struct | None) -> Object | None:
+    return None if obj is None else msgspec.to_builtins(obj)
 
 
 def _is_ours(pod: Pod) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from lightkube.models.core_v1 import Affinity, Pod, PodAffinityTerm, Toleration
+from lightkube.models.core_v1 import Affinity, Pod, PodAffinityTerm, PodSpec, Toleration
 from lightkube.models.meta_v1 import LabelSelector
 
 from ktui.engine.scheduler.resources import Amounts, pod_requests, scoring_requests
@@ -37,6 +37,14 @@ class HostPort:
         if self.port != other.port or self.protocol != other.protocol:
             return False
         return self.address == other.address or "0.0.0.0" in (self.address, other.address)
+
+
+@dataclass(frozen=True, slots=True)
+class PodClaim:
+    """A claim the pod uses, in its namespace; an ephemeral one must be the pod's own."""
+
+    name: str
+    is_ephemeral: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +79,7 @@ class PodInfo:
     __slots__ = (
         "affinity",
         "anti_affinity",
+        "claims",
         "controller",
         "host_ports",
         "key",
@@ -101,6 +110,7 @@ class PodInfo:
         self.requests: Amounts = pod_requests(spec)
         self.scoring_requests: Amounts = scoring_requests(spec)
         self.host_ports = _host_ports(pod)
+        self.claims: Sequence[PodClaim] = _claims(self.key.name, spec) if spec.volumes else ()
         self.controller = next((o.uid for o in metadata.ownerReferences or () if o.controller), "")
         self.affinity: Sequence[AffinityTerm] = ()
         self.anti_affinity: Sequence[AffinityTerm] = ()
@@ -156,6 +166,16 @@ def pod_selector(
     narrowed = [Requirement(key, "in", (labels[key],)) for key in match_keys or () if key in labels]
     narrowed += [Requirement(key, "notin", (labels[key],)) for key in mismatch_keys or () if key in labels]
     return Selector((*parsed.requirements, *narrowed))
+
+
+def _claims(pod_name: str, spec: PodSpec) -> Sequence[PodClaim]:
+    found: list[PodClaim] = []
+    for volume in spec.volumes or ():
+        if volume.persistentVolumeClaim is not None:
+            found.append(PodClaim(volume.persistentVolumeClaim.claimName))
+        elif volume.ephemeral is not None:
+            found.append(PodClaim(f"{pod_name}-{volume.name}", is_ephemeral=True))
+    return tuple(found)
 
 
 def _host_ports(pod: Pod) -> Sequence[HostPort]:

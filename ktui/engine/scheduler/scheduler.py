@@ -13,10 +13,11 @@ import random
 from collections.abc import Coroutine
 from typing import Any, Final, Literal, Protocol
 
-from lightkube.models.core_v1 import Namespace, Node, Pod
+from lightkube.models.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from lightkube.models.storage_v1 import StorageClass
 
 from ktui.client.base import Client, DeleteOptions, PatchType
-from ktui.client.informer import Informers
+from ktui.client.informer import Informer, Informers
 from ktui.engine.scheduler.algorithm import Algorithm, Placement, Unfit
 from ktui.engine.scheduler.cache import Cache
 from ktui.engine.scheduler.conditions import Reason, disruption_target, nomination, not_scheduled
@@ -30,9 +31,18 @@ from ktui.engine.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo
 from ktui.engine.scheduler.preemption import Preemption, Room
 from ktui.engine.scheduler.queue import QueuedPod, SchedulingQueue
 from ktui.engine.scheduler.snapshot import Snapshot
+from ktui.engine.scheduler.volume_binder import VolumeBinder, VolumesUnbound
+from ktui.engine.scheduler.volume_plan import VolumePlan
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import NAMESPACES, NODES, PODS
+from ktui.kube.kinds import (
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+)
 from ktui.kube.resource import Object, ObjectKey
 
 log = logging.getLogger(__name__)
@@ -67,10 +77,14 @@ class Scheduler:
         self._algorithm = Algorithm(self._profile, chance or random.Random())
         self._preemption = Preemption(self._algorithm, lambda key: self._pods.get(key))
         self._decisions = Decisions(client)
+        self._binder = VolumeBinder(client, clock, self._is_there)
         self._begin()
         self._pods = informers.of(PODS, Pod)
         self._nodes = informers.of(NODES, Node)
         self._namespaces = informers.of(NAMESPACES, Namespace)
+        self._claims = informers.of(PERSISTENT_VOLUME_CLAIMS, PersistentVolumeClaim)
+        self._volumes = informers.of(PERSISTENT_VOLUMES, PersistentVolume)
+        self._classes = informers.of(STORAGE_CLASSES, StorageClass)
         self._writes = asyncio.Semaphore(CONCURRENT_WRITES)
         self._group: asyncio.TaskGroup | None = None
 
@@ -96,18 +110,24 @@ class Scheduler:
         async with asyncio.TaskGroup() as group:
             self._group = group
             # Nodes come first: pods that are bound already find the node they count on.
-            self._namespaces.add_handler(intake.namespace)
-            self._nodes.add_handler(intake.node)
-            self._pods.add_handler(intake.pod)
+            handlers: list[tuple[Informer[Any], Any]] = [
+                (self._namespaces, intake.namespace),
+                (self._nodes, intake.node),
+                (self._classes, intake.storage_class),
+                (self._volumes, intake.volume),
+                (self._claims, intake.claim),
+                (self._pods, intake.pod),
+            ]
+            for informer, handler in handlers:
+                informer.add_handler(handler)
             try:
-                for informer in (self._namespaces, self._nodes, self._pods):
+                for informer, _ in handlers:
                     await informer.wait_synced()
                 group.create_task(self._decisions.run(), name="scheduling decisions")
                 await self._loop()
             finally:
-                self._namespaces.remove_handler(intake.namespace)
-                self._nodes.remove_handler(intake.node)
-                self._pods.remove_handler(intake.pod)
+                for informer, handler in handlers:
+                    informer.remove_handler(handler)
 
     async def _loop(self) -> None:
         while True:
@@ -131,10 +151,41 @@ class Scheduler:
         if isinstance(outcome, Unfit):
             await self._unschedulable(entry, outcome, snapshot, seconds)
             return
+        plan = self._binder.reserve(pod, snapshot.nodes[outcome.node], snapshot.volumes)
         self._cache.assume(pod, outcome.node)
         self._nominations.remove(pod.key)
         self._queue.done(entry)
-        await self._spawn(self._bind(entry, outcome, seconds))
+        if plan and self._group is not None:
+            # Beside the writes that are counted: a provisioner may take minutes.
+            self._group.create_task(self._bind_volumes(entry, outcome, seconds, plan, snapshot))
+        else:
+            await self._spawn(self._bind(entry, outcome, seconds))
+
+    async def _bind_volumes(
+        self, entry: QueuedPod, placement: Placement, seconds: float, plan: VolumePlan, snapshot: Snapshot
+    ) -> None:
+        """Bind the pod when its volumes are bound; when they can't be, it is scheduled anew."""
+        pod, volumes = entry.info, snapshot.volumes
+        try:
+            node = snapshot.nodes.get(placement.node)
+            if node is None:
+                raise VolumesUnbound(f'failed to get node "{placement.node}"')
+            await self._binder.bind(pod, node, plan, volumes)
+        except (VolumesUnbound, StatusError, OSError, TimeoutError) as error:
+            volumes.forget(plan.claims, plan.volumes)
+            self._cache.forget(pod)
+            self._queue.move(ClusterEvent.POD_RELEASED)
+            why = f"binding volumes: {error}" if isinstance(error, VolumesUnbound) else str(error)
+            await self._report(pod, "SchedulerError", f'running PreBind plugin "VolumeBinding": {why}')
+            self._take_back(entry)
+            return
+        await self._spawn(self._bind(entry, placement, seconds))
+
+    def _is_there(self, pod: PodInfo) -> bool:
+        current = self._pods.get(pod.key)
+        if current is None or current.metadata is None or current.metadata.uid != pod.uid:
+            return False
+        return current.metadata.deletionTimestamp is None
 
     async def _bind(self, entry: QueuedPod, placement: Placement, seconds: float) -> None:
         pod, node = entry.info, placement.node

@@ -14,6 +14,8 @@ from ktui.engine.scheduler.plugins.node_unschedulable import NodeUnschedulable
 from ktui.engine.scheduler.plugins.scheduling_gates import SchedulingGates
 from ktui.engine.scheduler.plugins.taint_toleration import TaintToleration
 from ktui.engine.scheduler.plugins.topology_spread import PodTopologySpread
+from ktui.engine.scheduler.plugins.volume_binding import VolumeBinding
+from ktui.engine.scheduler.plugins.volume_restrictions import VolumeRestrictions
 
 
 def default_profile() -> Profile:
@@ -27,6 +29,8 @@ def default_profile() -> Profile:
             NodeAffinity(),
             NodePorts(),
             NodeResourcesFit(),
+            VolumeRestrictions(),
+            VolumeBinding(),
             PodTopologySpread(),
             InterPodAffinity(),
             NodeResourcesBalancedAllocation(),

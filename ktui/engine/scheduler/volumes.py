@@ -1,0 +1,97 @@
+"""The scheduler's picture of claims, volumes and classes: the informers' truth plus what it has just decided.
+
+A volume given to a claim, or a node chosen for one, is *assumed* from the moment its pod is placed until the API
+shows it changed (or the binding failed), so that two pods are never given the same volume. Objects are plain data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from ktui.kube.data import section
+from ktui.kube.resource import Object, ObjectKey
+from ktui.kube.storage import class_of
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Volumes:
+    """Claims by key, volumes and classes by name."""
+
+    def __init__(self) -> None:
+        self._claims: dict[ObjectKey, Object] = {}
+        self._volumes: dict[str, Object] = {}
+        self._classes: dict[str, Object] = {}
+        self._assumed_claims: dict[ObjectKey, Object] = {}
+        self._assumed_volumes: dict[str, Object] = {}
+        self._changed = asyncio.Event()
+
+    def set_claim(self, key: ObjectKey, claim: Object | None) -> None:
+        """None: it is gone."""
+        if not _is_same(self._claims.get(key), claim):
+            self._assumed_claims.pop(key, None)
+        _set(self._claims, key, claim)
+        self.wake()
+
+    def set_volume(self, name: str, volume: Object | None) -> None:
+        """None: it is gone."""
+        if not _is_same(self._volumes.get(name), volume):
+            self._assumed_volumes.pop(name, None)
+        _set(self._volumes, name, volume)
+        self.wake()
+
+    def set_class(self, name: str, storage_class: Object | None) -> None:
+        """None: it is gone."""
+        _set(self._classes, name, storage_class)
+
+    def claim(self, key: ObjectKey) -> Object | None:
+        return self._assumed_claims.get(key) or self._claims.get(key)
+
+    def volume(self, name: str) -> Object | None:
+        return self._assumed_volumes.get(name) or self._volumes.get(name)
+
+    def storage_class(self, name: str) -> Object | None:
+        return self._classes.get(name)
+
+    def of_class(self, name: str) -> Sequence[Object]:
+        """The volumes of a class, as assumed."""
+        everything = (self._assumed_volumes.get(each) or volume for each, volume in self._volumes.items())
+        return [volume for volume in everything if (class_of(volume) or "") == name]
+
+    def assume(self, claims: Mapping[ObjectKey, Object], volumes: Mapping[str, Object]) -> None:
+        """Count on these to become so."""
+        self._assumed_claims.update(claims)
+        self._assumed_volumes.update(volumes)
+
+    def forget(self, claims: Mapping[ObjectKey, Object], volumes: Mapping[str, Object]) -> None:
+        """Take `assume` back, except of what somebody has assumed since."""
+        for key, claim in claims.items():
+            if self._assumed_claims.get(key) is claim:
+                del self._assumed_claims[key]
+        for name, volume in volumes.items():
+            if self._assumed_volumes.get(name) is volume:
+                del self._assumed_volumes[name]
+
+    def wake(self) -> None:
+        """Something happened that those who wait for a change want to know."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def next_change(self) -> asyncio.Event:
+        """Set when a claim or volume changes after this call."""
+        return self._changed
+
+
+def _set(into: dict[K, Object], key: K, value: Object | None) -> None:
+    if value is None:
+        into.pop(key, None)
+    else:
+        into[key] = value
+
+
+def _is_same(old: Object | None, new: Object | None) -> bool:
+    if old is None or new is None:
+        return False
+    return section(old, "metadata").get("resourceVersion") == section(new, "metadata").get("resourceVersion")
