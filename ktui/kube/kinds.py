@@ -42,6 +42,17 @@ CERTIFICATE_SIGNING_REQUESTS = Resource(
     "certificatesigningrequest",
     ("csr",),
 )
+CLUSTER_TRUST_BUNDLES = Resource(
+    "certificates.k8s.io", "v1", "clustertrustbundles", "ClusterTrustBundle", False, "clustertrustbundle"
+)
+POD_CERTIFICATE_REQUESTS = Resource(
+    "certificates.k8s.io",
+    "v1",
+    "podcertificaterequests",
+    "PodCertificateRequest",
+    True,
+    "podcertificaterequest",
+)
 
 CONTROLLER_REVISIONS = Resource(
     "apps", "v1", "controllerrevisions", "ControllerRevision", True, "controllerrevision"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 _BLOCK: Final = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]+)-----\s*?\n(.*?)\n?-----END \1-----", re.DOTALL | re.ASCII
@@ -49,17 +49,33 @@ class CertificateRequest:
     uris: tuple[str, ...] = ()
 
 
+class PemBlock(NamedTuple):
+    """One block of a PEM text."""
+
+    kind: str
+    """What its first line says it is: CERTIFICATE."""
+    has_headers: bool
+    text: bytes
+    """The whole block."""
+
+
+def blocks(data: bytes) -> list[PemBlock]:
+    """The PEM blocks in `data`; what is between them is skipped."""
+    return [
+        PemBlock(match[1].decode(), _HEADER.search(match[2]) is not None, match[0])
+        for match in _BLOCK.finditer(data)
+    ]
+
+
 def pem_blocks(data: bytes) -> list[str]:
     """The kinds of the PEM blocks in `data`; raises PemError for a certificate that can't be read."""
-    kinds: list[str] = []
-    for match in _BLOCK.finditer(data):
-        kind = match[1].decode()
-        kinds.append(kind)
-        if _HEADER.search(match[2]):
+    found = blocks(data)
+    for block in found:
+        if block.has_headers:
             raise PemError("no PEM block headers are permitted")
-        if kind == "CERTIFICATE":
-            _read_certificate(match[0])
-    return kinds
+        if block.kind == "CERTIFICATE":
+            _read_certificate(block.text)
+    return [block.kind for block in found]
 
 
 def _read_certificate(block: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from certificate_objects import csr
+from kind_bodies import CLUSTER_BODIES
 
 from ktui.client.base import DeleteOptions, PatchType, WriteOptions
 from ktui.engine.api.local import LocalClient
@@ -37,6 +38,7 @@ TEMPLATE: Object = {
 WORKLOAD: Object = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
 RULE: Object = {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}
 BODIES: dict[str, Object] = {
+    **CLUSTER_BODIES,
     "configmaps": {"data": {"a": "b"}},
     "secrets": {"stringData": {"a": "b"}},
     "events": {"involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "R"},

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from ktui.client.base import PatchType
 from ktui.engine.api.patching import json_patch, merge_patch, strategic
 from ktui.engine.api.patching.shape import shape_of
+from ktui.engine.api.schema import load
 from ktui.kube.errors import Cause, StatusError, bad_request, invalid, status
 from ktui.kube.resource import Object, Resource
 
@@ -19,7 +20,7 @@ def patcher(patch_type: PatchType, patch: Any, definition: str) -> Callable[[Obj
     """How a patch changes an object; 400 for what is not a patch, 422 (at the call) for one that does not fit."""
     match patch_type:
         case PatchType.JSON:
-            return _json_patcher(patch)
+            return _json_patcher(patch, _always_there(definition))
         case PatchType.MERGE:
             fields = _fields(patch)
             return lambda old: merge_patch.merge(old, fields)
@@ -71,7 +72,13 @@ def _strategic_patcher(patch: Object, definition: str) -> Callable[[Object], Obj
     return patched
 
 
-def _json_patcher(patch: Any) -> Callable[[Object], Object]:
+def _always_there(definition: str) -> Object:
+    """The sections of Kubernetes' own kinds that an object has even if nothing is in them, for paths to lead into."""
+    declared = load().definitions.get(definition, {}).get("properties", {})
+    return {name: {} for name in ("spec", "status") if name in declared}
+
+
+def _json_patcher(patch: Any, empty: Object) -> Callable[[Object], Object]:
     if not isinstance(patch, list | tuple):
         raise bad_request("error decoding patch: a JSON patch must be a list of operations")
     operations = cast("Sequence[Any]", patch)
@@ -87,14 +94,15 @@ def _json_patcher(patch: Any) -> Callable[[Object], Object]:
 
     def patched(old: Object) -> Object:
         try:
-            found = json_patch.apply(old, operations)
+            found = json_patch.apply({**empty, **old}, operations)
         except json_patch.PatchError as error:
             if error.malformed:
                 raise bad_request(f"error decoding patch: {error}") from error
             raise _rejected(str(error)) from error
         if not isinstance(found, dict):
             raise _rejected("the patched document is not an object")
-        return cast("Object", found)
+        new = cast("Object", found)
+        return {name: value for name, value in new.items() if value or name in old or name not in empty}
 
     return patched
 

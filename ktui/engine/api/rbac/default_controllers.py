@@ -105,6 +105,10 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         *works_on("get list patch update watch", "batch", "jobs"),
         rule(OWN_PODS, "", "pods"),
     ),
+    "kube-apiserver-serving-clustertrustbundle-publisher": (
+        rule("attest", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-serving"),
+        rule("create delete list update watch", "certificates.k8s.io", "clustertrustbundles"),
+    ),
     "legacy-service-account-token-cleaner": (
         rule("get", "", "configmaps", "kube-apiserver-legacy-service-account-token-tracking"),
         rule("delete patch", "", "secrets"),
@@ -128,6 +132,9 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule(LOOK, "", "nodes"),
         rule("watch", "", "events"),
     ),
+    "podcertificaterequestcleaner": (
+        rule("delete get list watch", "certificates.k8s.io", "podcertificaterequests"),
+    ),
     "pod-garbage-collector": (
         rule("delete list watch", "", "pods"),
         rule(READ, "", "nodes"),
@@ -137,6 +144,13 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
     "pvc-protection-controller": (
         rule(TEND, "", "persistentvolumeclaims"),
         rule(READ, "", "pods"),
+    ),
+    "resource-claim-controller": (
+        rule(READ, "", "pods"),
+        rule("update", "", "pods/finalizers"),
+        rule("create delete get list watch", "resource.k8s.io", "resourceclaims"),
+        rule("patch update", "resource.k8s.io", "resourceclaims resourceclaims/status"),
+        rule("patch update", "", "pods/status"),
     ),
     "replicaset-controller": (
         *works_on(TEND, _APPS, "replicasets"),
@@ -152,6 +166,11 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
     ),
     "root-ca-cert-publisher": (rule("create update", "", "configmaps"),),
     "service-account-controller": (rule("create", "", "serviceaccounts"),),
+    "service-cidrs-controller": (
+        rule("get list patch update watch", "networking.k8s.io", "servicecidrs"),
+        rule("patch update", "networking.k8s.io", "servicecidrs/finalizers servicecidrs/status"),
+        rule(READ, "networking.k8s.io", "ipaddresses"),
+    ),
     "service-controller": (
         rule(READ, "", "services"),
         rule("patch update", "", "services/status"),
@@ -164,10 +183,20 @@ CONTROLLERS: Final[dict[str, tuple[Object, ...]]] = {
         rule(KEEP, "", "persistentvolumeclaims"),
         rule("update", "", "pods/finalizers"),
     ),
+    "storage-version-migrator-controller": (
+        rule("list patch", "*", "*"),
+        rule("get", "apiextensions.k8s.io", "customresourcedefinitions"),
+        rule("patch", "apiextensions.k8s.io", "customresourcedefinitions/status"),
+        rule("update", "storagemigration.k8s.io", "storageversionmigrations/status"),
+    ),
     "ttl-after-finished-controller": (rule("delete get list watch", "batch", "jobs"),),
     "ttl-controller": (rule("list patch update watch", "", "nodes"),),
     "validatingadmissionpolicy-status-controller": (
         rule(READ, "admissionregistration.k8s.io", "validatingadmissionpolicies"),
         rule("get patch update", "admissionregistration.k8s.io", "validatingadmissionpolicies/status"),
+    ),
+    "volumeattributesclass-protection-controller": (
+        rule(READ, "", "persistentvolumeclaims persistentvolumes"),
+        rule(TEND, "storage.k8s.io", "volumeattributesclasses"),
     ),
 }

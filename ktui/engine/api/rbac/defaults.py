@@ -57,6 +57,10 @@ NODE_RULES: Final = (
     rule(READ, "storage.k8s.io", "csidrivers"),
     rule("create delete get patch update", "storage.k8s.io", "csinodes"),
     rule(READ, "node.k8s.io", "runtimeclasses"),
+    rule("get", "resource.k8s.io", "resourceclaims"),
+    rule("deletecollection", "resource.k8s.io", "resourceslices"),
+    rule(READ, "certificates.k8s.io", "clustertrustbundles"),
+    rule("create get list watch", "certificates.k8s.io", "podcertificaterequests"),
 )
 
 _EDIT: Final = (
@@ -67,9 +71,10 @@ _EDIT: Final = (
     rule(
         WRITE,
         "",
-        "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
+        "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
         "serviceaccounts services services/proxy",
     ),
+    rule(WRITE, ",events.k8s.io", "events"),
     rule("create", "", "serviceaccounts/token"),
     rule(
         WRITE,
@@ -88,6 +93,7 @@ _EDIT: Final = (
     rule(WRITE, "policy", "poddisruptionbudgets"),
     rule(WRITE, "networking.k8s.io", "ingresses networkpolicies"),
     rule(READ_WRITE, "coordination.k8s.io", "leases"),
+    rule(WRITE, "resource.k8s.io", "resourceclaims resourceclaimtemplates"),
 )
 
 _VIEW: Final = (
@@ -100,10 +106,11 @@ _VIEW: Final = (
     rule(
         READ,
         "",
-        "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status "
+        "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status "
         "resourcequotas resourcequotas/status",
     ),
     rule(READ, "", "namespaces"),
+    rule(READ, ",events.k8s.io", "events"),
     rule(READ, "discovery.k8s.io", "endpointslices"),
     rule(
         READ,
@@ -121,6 +128,7 @@ _VIEW: Final = (
     ),
     rule(READ, "policy", "poddisruptionbudgets poddisruptionbudgets/status"),
     rule(READ, "networking.k8s.io", "ingresses ingresses/status networkpolicies"),
+    rule(READ, "resource.k8s.io", "resourceclaims resourceclaims/status resourceclaimtemplates"),
     rule(READ, "ktui.dev", "schedulingdecisions"),
     rule(READ, "metrics.k8s.io", "pods"),
 )
@@ -183,6 +191,7 @@ _ROLES: Final[dict[str, tuple[Object, ...]]] = {
     "system:node-proxier": (
         rule(LOOK, "", "endpoints services"),
         rule(READ, "", "nodes"),
+        rule(LOOK, "networking.k8s.io", "servicecidrs"),
         rule(LOOK, "discovery.k8s.io", "endpointslices"),
         _EVENTS,
     ),
@@ -229,9 +238,14 @@ _ROLES: Final[dict[str, tuple[Object, ...]]] = {
         rule(READ, "policy", "poddisruptionbudgets"),
         rule(READ, "", "persistentvolumeclaims persistentvolumes"),
         *_ACCESS,
-        rule(READ, "storage.k8s.io", "csidrivers csinodes csistoragecapacities"),
+        rule(READ, "storage.k8s.io", "csidrivers csinodes csistoragecapacities volumeattachments"),
         rule(READ, "", "namespaces"),
+        rule(READ_WRITE, "coordination.k8s.io", "leasecandidates"),
+        rule(READ, "resource.k8s.io", "deviceclasses devicetaintrules resourceslices"),
+        rule("get list patch update watch", "resource.k8s.io", "resourceclaims resourceclaims/status"),
+        rule("update", "", "pods/finalizers"),
     ),
+    "system:cluster-trust-bundle-discovery": (rule(READ, "certificates.k8s.io", "clustertrustbundles"),),
 }
 
 _AGGREGATED: Final = {"admin": (), "edit": ("admin",), "view": ("edit",)}
@@ -249,6 +263,7 @@ _BINDINGS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "system:basic-user": (("Group", AUTHENTICATED),),
     "system:public-info-viewer": (("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)),
     "system:service-account-issuer-discovery": (("Group", "system:serviceaccounts"),),
+    "system:cluster-trust-bundle-discovery": (("Group", "system:serviceaccounts"),),
     "system:node-proxier": (("User", "system:kube-proxy"),),
     "system:kube-controller-manager": (("User", "system:kube-controller-manager"),),
     "system:kube-dns": (("ServiceAccount", "kube-dns"),),

@@ -15,8 +15,9 @@ from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, text
 from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
-from ktui.engine.api.validation.fields import duplicate, forbidden, invalid, required, too_long, unsupported
+from ktui.engine.api.validation.fields import duplicate, forbidden, invalid, required, unsupported
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
+from ktui.engine.api.validation.signers import check_signer_name
 from ktui.kube import names
 from ktui.kube.age import human_duration
 from ktui.kube.data import items, section, string, strings
@@ -30,7 +31,6 @@ APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
 LEGACY_UNKNOWN: Final = "kubernetes.io/legacy-unknown"
 _FINAL: Final = (APPROVED, DENIED, FAILED)
 _SHORTEST_SECONDS: Final = 600
-_LONGEST_DOMAIN: Final = 253
 _USAGES: Final = (
     "any",
     "cert sign",
@@ -135,25 +135,9 @@ def _usages(usages: Sequence[str]) -> list[Cause]:
 
 def _signer(name: str) -> list[Cause]:
     path = "spec.signerName"
-    if not name:
-        return [required(path)]
     if name == LEGACY_UNKNOWN:
         return [invalid(path, name, "the legacy signerName is not allowed via this API version")]
-    domain, _, rest = name.partition("/")
-    if name.count("/") != 1:
-        why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        return [invalid(path, name, why)]
-    causes = [too_long(path, _LONGEST_DOMAIN)] if len(domain) > _LONGEST_DOMAIN else []
-    for part, whole, rule in (
-        *((label, domain, names.dns_label) for label in domain.split(".")),
-        *((label, rest, names.dns_subdomain) for label in rest.split(".")),
-    ):
-        causes += [invalid(path, whole, f'validating label "{part}": {problem}') for problem in rule(part)]
-    if "." not in domain:
-        causes.append(
-            invalid(path, domain, "should be a domain with at least two segments separated by dots")
-        )
-    return causes
+    return check_signer_name(path, name)
 
 
 def _update_errors(

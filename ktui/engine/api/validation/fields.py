@@ -21,6 +21,11 @@ def invalid(path: str, value: Any, why: str) -> Cause:
     return Cause(path, "FieldValueInvalid", f"Invalid value: {shown(value)}: {why}")
 
 
+def unfit(path: str, why: str) -> Cause:
+    """Invalid, of a value that an error does not repeat: long ones, and those that are a whole object."""
+    return Cause(path, "FieldValueInvalid", f"Invalid value: {why}")
+
+
 def required(path: str, why: str = "") -> Cause:
     return Cause(path, "FieldValueRequired", f"Required value: {why}" if why else "Required value")
 
