@@ -149,8 +149,24 @@ PRIORITY_CLASSES = Resource(
 
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False, "runtimeclass")
 
-STORAGE_CLASSES = Resource(
-    "storage.k8s.io", "v1", "storageclasses", "StorageClass", False, "storageclass", ("sc",)
+_STORAGE = "storage.k8s.io"
+CSI_DRIVERS = Resource(_STORAGE, "v1", "csidrivers", "CSIDriver", False, "csidriver")
+CSI_NODES = Resource(_STORAGE, "v1", "csinodes", "CSINode", False, "csinode")
+CSI_STORAGE_CAPACITIES = Resource(
+    _STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity", True, "csistoragecapacity"
+)
+STORAGE_CLASSES = Resource(_STORAGE, "v1", "storageclasses", "StorageClass", False, "storageclass", ("sc",))
+VOLUME_ATTACHMENTS = Resource(
+    _STORAGE, "v1", "volumeattachments", "VolumeAttachment", False, "volumeattachment"
+)
+VOLUME_ATTRIBUTES_CLASSES = Resource(
+    _STORAGE,
+    "v1",
+    "volumeattributesclasses",
+    "VolumeAttributesClass",
+    False,
+    "volumeattributesclass",
+    ("vac",),
 )
 
 _RBAC = "rbac.authorization.k8s.io"

@@ -9,4 +9,13 @@ from ktui.kube.resource import Object
 CLUSTER_BODIES: dict[str, Object] = {
     "clustertrustbundles.certificates.k8s.io": {"spec": {"trustBundle": certificate()}},
     "podcertificaterequests.certificates.k8s.io": {"spec": pod_request()["spec"]},
+    "csidrivers.storage.k8s.io": {"spec": {"tokenRequests": [{"audience": "a"}]}},
+    "csinodes.storage.k8s.io": {
+        "spec": {"drivers": [{"name": "example.com", "nodeID": "n", "topologyKeys": ["zone"]}]}
+    },
+    "csistoragecapacities.storage.k8s.io": {"storageClassName": "fast", "capacity": "1Gi"},
+    "volumeattachments.storage.k8s.io": {
+        "spec": {"attacher": "example.com", "nodeName": "n", "source": {"persistentVolumeName": "v"}}
+    },
+    "volumeattributesclasses.storage.k8s.io": {"driverName": "example.com", "parameters": {"iops": "1"}},
 }

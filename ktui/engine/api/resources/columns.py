@@ -31,6 +31,11 @@ def number(name: str, read: Callable[[Object], Any], description: str = "", *, p
     )
 
 
+def flag(name: str, read: Callable[[Object], Any], description: str = "") -> Column:
+    """A column of yes or no; what is missing is no."""
+    return Column(name=name, read=lambda obj: bool(read(obj)), type="boolean", description=description)
+
+
 def _name(obj: Object) -> Cell:
     return str(section(obj, "metadata").get("name") or "")
 

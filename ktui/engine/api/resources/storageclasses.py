@@ -10,12 +10,11 @@ from ktui.engine.api.validation.fields import (
     each_invalid,
     forbidden,
     immutable,
-    invalid,
     required,
-    too_long,
     unsupported,
 )
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
+from ktui.engine.api.validation.storage import check_parameters, check_provisioner
 from ktui.kube import names
 from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.errors import Cause
@@ -23,8 +22,6 @@ from ktui.kube.kinds import STORAGE_CLASSES
 from ktui.kube.resource import Object
 from ktui.kube.storage import DEFAULT_ANNOTATIONS, is_default_class
 
-_MOST_PARAMETERS: Final = 512
-_MOST_BYTES: Final = 256 * 1024
 _RECLAIM: Final = ("Delete", "Retain")
 _BINDING: Final = ("Immediate", "WaitForFirstConsumer")
 
@@ -44,11 +41,8 @@ def default(storage_class: Object) -> Object:
 
 def validate(storage_class: Object) -> list[Cause]:
     causes = check_metadata(storage_class, namespaced=False)
-    provisioner = string(storage_class, "provisioner")
-    if not provisioner:
-        causes.append(required("provisioner"))
-    causes += each_invalid("provisioner", provisioner, names.qualified_name(provisioner.lower()))
-    causes += _parameters(mapping(storage_class, "parameters"))
+    causes += check_provisioner(string(storage_class, "provisioner"), "provisioner")
+    causes += check_parameters(mapping(storage_class, "parameters"), "parameters")
     reclaim = string(storage_class, "reclaimPolicy")
     if reclaim and reclaim not in _RECLAIM:
         causes.append(unsupported("reclaimPolicy", reclaim, _RECLAIM))
@@ -56,17 +50,6 @@ def validate(storage_class: Object) -> list[Cause]:
     if binding not in _BINDING:
         causes.append(unsupported("volumeBindingMode", binding, _BINDING))
     return causes + _topologies(items(storage_class, "allowedTopologies"))
-
-
-def _parameters(parameters: dict[str, str]) -> list[Cause]:
-    causes: list[Cause] = []
-    if len(parameters) > _MOST_PARAMETERS:
-        causes.append(too_long("parameters", _MOST_PARAMETERS))
-    if "" in parameters:
-        causes.append(invalid("parameters", "", "field can not be empty."))
-    if sum(len(key.encode()) + len(value.encode()) for key, value in parameters.items()) > _MOST_BYTES:
-        causes.append(too_long("parameters", _MOST_BYTES))
-    return causes
 
 
 def _topologies(topologies: list[Object]) -> list[Cause]:

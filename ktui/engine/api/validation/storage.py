@@ -1,4 +1,4 @@
-"""Rules that volumes, claims and storage classes share: access modes, sizes, names of classes."""
+"""Rules that volumes, claims, drivers and classes share: access modes, sizes, names, parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from ktui.engine.api.validation.compute import check_amount
-from ktui.engine.api.validation.fields import each_invalid, forbidden, invalid, unsupported
+from ktui.engine.api.validation.fields import (
+    each_invalid,
+    forbidden,
+    invalid,
+    required,
+    too_long,
+    unsupported,
+)
 from ktui.kube import names
 from ktui.kube.errors import Cause
 from ktui.kube.quantity import parse_quantity
@@ -15,6 +22,9 @@ from ktui.kube.resource import Object
 VOLUME_MODES: Final = ("Block", "Filesystem")
 _ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _SINGLE: Final = "ReadWriteOncePod"
+_LONGEST_DRIVER: Final = 63
+_MOST_PARAMETERS: Final = 512
+_MOST_BYTES: Final = 256 * 1024
 
 
 def check_access_modes(modes: Sequence[str], path: str) -> list[Cause]:
@@ -39,3 +49,26 @@ def check_class_name(name: str, path: str) -> list[Cause]:
 def check_volume_mode(spec: Object, path: str) -> list[Cause]:
     mode = spec.get("volumeMode")
     return [unsupported(path, mode, VOLUME_MODES)] if mode is not None and mode not in VOLUME_MODES else []
+
+
+def check_driver_name(name: str, path: str) -> list[Cause]:
+    """The name of a CSI driver: a domain, in any case."""
+    if not name:
+        return [required(path)]
+    causes = [too_long(path, _LONGEST_DRIVER)] if len(name) > _LONGEST_DRIVER else []
+    return causes + each_invalid(path, name, names.dns_subdomain(name.lower()))
+
+
+def check_provisioner(name: str, path: str) -> list[Cause]:
+    """Who makes volumes of a class, or changes them."""
+    return each_invalid(path, name, names.qualified_name(name.lower())) if name else [required(path)]
+
+
+def check_parameters(parameters: dict[str, str], path: str) -> list[Cause]:
+    """What a class tells the one who makes its volumes."""
+    if len(parameters) > _MOST_PARAMETERS:
+        return [too_long(path, _MOST_PARAMETERS)]
+    causes = [invalid(path, "", "field can not be empty.")] if "" in parameters else []
+    if sum(len(key.encode()) + len(value.encode()) for key, value in parameters.items()) > _MOST_BYTES:
+        causes.append(too_long(path, _MOST_BYTES))
+    return causes
