@@ -48,7 +48,7 @@ from ktui.engine.manifests.folder import Folder
 from ktui.engine.manifests.syncer import Syncer
 from ktui.engine.networking import Network, NodeFacts, prepare
 from ktui.engine.pacing import pace
-from ktui.engine.parts import Part, stop_within, supervise
+from ktui.engine.parts import Part, failure_of, stop_within, supervise
 from ktui.engine.scheduler.scheduler import Scheduler
 from ktui.engine.store import Store, open_store
 from ktui.kube.clock import Clock, RealClock
@@ -259,9 +259,9 @@ class Engine:
         server.register_node(node_name, kubelet.agent)
         self._run("api server", server.run)
         self._run("events", recorder.run)
-        self._run("controllers", controllers.run)
+        self._run("controllers", controllers.run, component="controller-manager")
         self._run("informers", informers.run)
-        self._run("scheduler", scheduler.run)
+        self._run("scheduler", scheduler.run, component="scheduler")
         self._run("kubelet", kubelet.run)
         for name, run in network.parts(client("ktui-network"), informers, kubelet.agent.dial, clock).items():
             self._run(name, run)
@@ -278,9 +278,11 @@ class Engine:
         self._run("pacing", pace)
         return kubelet
 
-    def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def _run(self, name: str, run: Callable[[], Awaitable[None]], *, component: str = "") -> None:
         part = Part(name)
         self.parts.append(part)
+        if component and self._server is not None:
+            self._server.components.register(component, lambda: failure_of(part))
         task = supervise(part, run, self._clock, self._tell_crash)
         self._tasks.append(asyncio.create_task(task, name=name))
 

@@ -22,6 +22,7 @@ class Part:
     name: str
     restarts: int = 0
     last_error: str = ""
+    is_up: bool = False
     is_stopping: bool = False
     """Asked to end: when it does, that is no failure."""
 
@@ -33,6 +34,7 @@ async def supervise(
     failures = 0
     while True:
         started = clock.monotonic()
+        part.is_up = True
         try:
             await run()
             if part.is_stopping:
@@ -42,12 +44,18 @@ async def supervise(
         except Exception as error:
             part.last_error = f"{type(error).__name__}: {error}"
             log.exception("part %s crashed", part.name)
+        part.is_up = False
         if clock.monotonic() - started > _HEALTHY_SECONDS:
             failures = 0
         part.restarts += 1
         tell(part)
         await clock.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
         failures += 1
+
+
+def failure_of(part: Part) -> str:
+    """What is wrong with a part now, or nothing."""
+    return "" if part.is_up else part.last_error or "it is not started yet"
 
 
 async def stop_within(task: asyncio.Task[None], seconds: float) -> None:

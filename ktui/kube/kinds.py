@@ -5,6 +5,9 @@ from __future__ import annotations
 from ktui.kube.resource import Resource
 
 BINDINGS = Resource("", "v1", "bindings", "Binding", True, "binding")
+COMPONENT_STATUSES = Resource(
+    "", "v1", "componentstatuses", "ComponentStatus", False, "componentstatus", ("cs",), verbs=("get", "list")
+)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, "configmap", ("cm",))
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, "endpoints", ("ep",))
 EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))

@@ -138,7 +138,7 @@ STORED = [
         "customresourcedefinitions.apiextensions.k8s.io",
         "ipaddresses.networking.k8s.io",
     )
-    and d.resource.verbs != ("create",)
+    and "patch" in (d.resource.verbs or ("patch",))
 ]
 """All that can be called x; definitions of kinds have names of their own, and tests of their own."""
 

@@ -10,15 +10,13 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 
-from ktui.client.base import ListOptions, ObjectList
 from ktui.client.node import NodeAgent
+from ktui.engine.api.computed import Source
 from ktui.engine.api.declaration import Column, Declaration
-from ktui.engine.api.documents import encode, metadata_of
-from ktui.engine.api.selection import Selection
-from ktui.engine.store.base import Key
+from ktui.engine.api.documents import metadata_of
 from ktui.kube.clock import Clock, rfc3339
 from ktui.kube.data import items, section
-from ktui.kube.errors import StatusError, not_found
+from ktui.kube.errors import StatusError
 from ktui.kube.quantity import bytes_of, parse_quantity
 from ktui.kube.resource import Object, Resource
 
@@ -69,31 +67,18 @@ class Metrics:
         self._answers: dict[str, tuple[float, list[Object]]] = {}
         """By node: when it was asked last, and what it said."""
 
-    async def list(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
-        """What is selected, in key order; there are no versions and no pages."""
-        selection = Selection(declaration, options.label_selector, options.field_selector)
-        found: list[tuple[Key, bytes]] = []
-        for obj in await self._objects(declaration):
-            metadata = metadata_of(obj)
-            key = Key(declaration.resource.key, metadata.get("namespace") or "", metadata["name"])
-            data = encode(obj)
-            if namespace in ("", key.namespace) and selection.matches(key, data):
-                found.append((key, data))
-        return ObjectList([data for _, data in sorted(found)], "")
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """What makes the objects of each kind."""
+        return {POD_METRICS.key: self._of_pods, NODE_METRICS.key: self._of_nodes}
 
-    async def get(self, declaration: Declaration, namespace: str, name: str) -> bytes:
-        """The usage of one pod or node."""
-        options = ListOptions(field_selector=f"metadata.name={name}")
-        listing = await self.list(declaration, namespace, options)
-        if not listing.raw:
-            raise not_found(declaration.resource, name)
-        return listing.raw[0]
+    async def _of_pods(self) -> list[Object]:
+        answers = await asyncio.gather(*(self._pods_of(node) for node in sorted(self._agents)))
+        return [pod for pods in answers if pods is not None for pod in pods]
 
-    async def _objects(self, declaration: Declaration) -> list[Object]:
+    async def _of_nodes(self) -> list[Object]:
         nodes = sorted(self._agents)
         answers = await asyncio.gather(*(self._pods_of(node) for node in nodes))
-        if declaration.resource.key == POD_METRICS.key:
-            return [pod for pods in answers if pods is not None for pod in pods]
         return [self._node(node, pods) for node, pods in zip(nodes, answers, strict=True) if pods is not None]
 
     async def _pods_of(self, node: str) -> list[Object] | None:

@@ -41,6 +41,8 @@ from ktui.engine.api.apply.managers import Managers
 from ktui.engine.api.authn.jwt import SigningKey, key_in_memory
 from ktui.engine.api.authn.service_accounts import TOKEN_REQUEST, ServiceAccountTokens
 from ktui.engine.api.checks import warn
+from ktui.engine.api.components import Components
+from ktui.engine.api.computed import Computed
 from ktui.engine.api.crd.controller import CustomResources, being_deleted
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.deleting import Deleter
@@ -68,10 +70,11 @@ from ktui.engine.api.subresources.writes import SubresourceWrites
 from ktui.engine.api.table import IncludeObject, Table
 from ktui.engine.api.watching import Batches, Watches
 from ktui.engine.api.writing import Write, Writer, Written
-from ktui.engine.store.base import Entry, Key, Store
+from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
 from ktui.kube.kinds import (
+    COMPONENT_STATUSES,
     PODS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -135,7 +138,9 @@ class ApiServer:
         self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
-        self._metrics = metrics.Metrics(self._streams.agents, self.clock)
+        usage = metrics.Metrics(self._streams.agents, self.clock)
+        self.components = Components()
+        self._computed = Computed({**usage.sources, COMPONENT_STATUSES.key: self.components.statuses})
 
     # Life
 
@@ -209,13 +214,13 @@ class ApiServer:
         return await self._listed(declaration, namespace, options)
 
     async def _listed(self, declaration: Declaration, namespace: str, options: ListOptions) -> ObjectList:
-        if declaration.resource.group == metrics.GROUP:
-            return await self._metrics.list(declaration, namespace, options)
+        if declaration.resource in self._computed:
+            return await self._computed.list(declaration, namespace, options)
         return await self._reader.list(declaration, namespace, options)
 
     async def _got(self, declaration: Declaration, namespace: str, name: str) -> bytes:
-        if declaration.resource.group == metrics.GROUP:
-            return await self._metrics.get(declaration, namespace, name)
+        if declaration.resource in self._computed:
+            return await self._computed.get(declaration, namespace, name)
         return (await self._reader.get(declaration, namespace, name)).data
 
     async def table(
@@ -232,12 +237,8 @@ class ApiServer:
         verb, selector = ("get", "") if name else ("list", options.field_selector)
         declaration = await self._opened(request, verb, resource, namespace, name, field_selector=selector)
         listed = ObjectList((), "")
-        if resource.group == metrics.GROUP:
-            if name:
-                listed = ObjectList([await self._metrics.get(declaration, namespace, name)], "")
-            else:
-                listed = await self._metrics.list(declaration, namespace, options)
-            entries = [Entry(Key(resource.key, "", ""), 0, data) for data in listed.raw]
+        if resource in self._computed:
+            entries = await self._computed.entries(declaration, namespace, name, None if name else options)
         elif name:
             entries = [await self._reader.get(declaration, namespace, name)]
         else:
@@ -478,8 +479,6 @@ class ApiServer:
             request, verb, declaration.resource, namespace, name, subresource, field_selector=field_selector
         )
         if verb not in (declaration.resource.verbs or (verb,)):
-            raise method_not_supported(resource, verb)
-        if declaration.resource.group == metrics.GROUP and verb not in ("get", "list"):
             raise method_not_supported(resource, verb)
         reads = verb in ("get", "list", "watch")
         may = reads or annotates or (declaration.forgettable and verb == "delete")

@@ -9,6 +9,7 @@ from ktui.engine.api.resources import (
     bindings,
     certificatesigningrequests,
     clustertrustbundles,
+    componentstatuses,
     configmaps,
     controllerrevisions,
     cronjobs,
@@ -55,6 +56,7 @@ from ktui.engine.api.resources import (
 
 _MODULES = (
     bindings,
+    componentstatuses,
     configmaps,
     events,
     limitranges,
