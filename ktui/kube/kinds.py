@@ -11,6 +11,8 @@ COMPONENT_STATUSES = Resource(
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, "configmap", ("cm",))
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, "endpoints", ("ep",))
 EVENTS = Resource("", "v1", "events", "Event", True, "event", ("ev",))
+EVENTS_OF_GROUP = Resource("events.k8s.io", "v1", "events", "Event", True, "event", ("ev",))
+"""The same events, as the newer API spells them."""
 LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange", True, "limitrange", ("limits",))
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, "namespace", ("ns",))
 NODES = Resource("", "v1", "nodes", "Node", False, "node", ("no",))
@@ -21,6 +23,7 @@ PERSISTENT_VOLUME_CLAIMS = Resource(
     "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, "persistentvolumeclaim", ("pvc",)
 )
 PODS = Resource("", "v1", "pods", "Pod", True, "pod", ("po",), ("all",))
+POD_TEMPLATES = Resource("", "v1", "podtemplates", "PodTemplate", True, "podtemplate")
 REPLICATION_CONTROLLERS = Resource(
     "",
     "v1",

@@ -9,6 +9,21 @@ from ktui.kube.resource import Object
 CLUSTER_BODIES: dict[str, Object] = {
     "clustertrustbundles.certificates.k8s.io": {"spec": {"trustBundle": certificate()}},
     "podcertificaterequests.certificates.k8s.io": {"spec": pod_request()["spec"]},
+    "events.events.k8s.io": {
+        "action": "Start",
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reason": "Started",
+        "regarding": {"kind": "Pod", "name": "p", "namespace": "default"},
+        "reportingController": "example.com/c",
+        "reportingInstance": "i",
+        "type": "Normal",
+    },
+    "podtemplates": {
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+        }
+    },
     "csidrivers.storage.k8s.io": {"spec": {"tokenRequests": [{"audience": "a"}]}},
     "csinodes.storage.k8s.io": {
         "spec": {"drivers": [{"name": "example.com", "nodeID": "n", "topologyKeys": ["zone"]}]}

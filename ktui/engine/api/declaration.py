@@ -122,6 +122,8 @@ class Declaration:
     """(new, old) -> old with new's status, for an update of the status subresource."""
     validate_create: Callable[[Object], list[Cause]] = _valid
     """Rules beyond the schema: names, quantities, cross-field checks. All errors, with field paths."""
+    validate_new: Callable[[Object], list[Cause]] = _valid
+    """What only a new object is held to, on top of validate_create."""
     validate_update: Callable[[Object, Object], list[Cause]] = _valid_update
     """(new, old): immutable fields on top of validate_create, which is called too."""
     validate_status: Callable[[Object, Object], list[Cause]] = _valid_update
@@ -153,10 +155,17 @@ class Declaration:
     """What a delete does to an object before it is marked: finalizers that have to be worked off."""
     converted: Converted | None = None
     """Of versions that are stored as another one; None: as they are."""
+    shows: Resource | None = None
+    """Of kinds that are another view of a kind's stored objects: that kind. None: it has objects of its own."""
     warning: str = ""
     """Told to everyone who uses a deprecated version."""
     custom: Custom | None = None
     """Of kinds declared by a CustomResourceDefinition; `schema` is the name it is published by."""
+
+    @property
+    def stored_key(self) -> str:
+        """The `Resource.key` its objects are stored under."""
+        return (self.shows or self.resource).key
 
     @property
     def shape(self) -> Shape:

@@ -37,7 +37,7 @@ class Reader:
     async def get(self, declaration: Declaration, namespace: str, name: str) -> Entry:
         """The newest state of an object; 404 if there is none."""
         resource = declaration.resource
-        entry = self._store.get(Key(resource.key, namespace, name))
+        entry = self._store.get(Key(declaration.stored_key, namespace, name))
         if entry is None:
             raise not_found(resource, name)
         [found] = await _shown(declaration, [entry])
@@ -56,7 +56,7 @@ class Reader:
         if options.limit is not None and options.limit < 0:
             raise bad_request("limit: Invalid value: must be greater than or equal to 0")
         selection = Selection(declaration, options.label_selector, options.field_selector)
-        resource = declaration.resource.key
+        resource = declaration.stored_key
         position = parse_continue(options.continue_token, resource) if options.continue_token else None
         revision = position.revision if position else self._revision(options)
         limit = options.limit or None

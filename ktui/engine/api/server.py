@@ -186,6 +186,8 @@ class ApiServer:
         """How many objects of each kind there are."""
         counts: dict[str, int] = {}
         for declaration in self.registry:
+            if declaration.shows is not None:
+                continue
             page = self._store.list(declaration.resource.key, limit=1)
             if declaration.resource.key not in counts and (page.entries or declaration.custom is None):
                 counts[declaration.resource.key] = len(page.entries) + page.remaining

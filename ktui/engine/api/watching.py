@@ -79,7 +79,7 @@ class Watches:
             if options.send_initial_events and options.allow_bookmarks:
                 yield [_bookmark(declaration, after, {"k8s.io/initial-events-end": "true"})]
         try:
-            watcher = self._store.watch(declaration.resource.key, namespace, after=after)
+            watcher = self._store.watch(declaration.stored_key, namespace, after=after)
         except CompactedError as error:
             raise too_old(error.revision, error.oldest) from error
         except FutureRevisionError as error:

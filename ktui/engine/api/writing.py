@@ -69,7 +69,7 @@ class Write:
 
     @property
     def key(self) -> Key:
-        return Key(self.declaration.resource.key, self.namespace, self.name)
+        return Key(self.declaration.stored_key, self.namespace, self.name)
 
     @property
     def follows_main_rules(self) -> bool:
@@ -148,10 +148,10 @@ class Writer:
             stored = declaration.identify(born(declaration, obj, name, self._clock.now()))
             if not asked:
                 stored = declaration.default(stored)
-            key = Key(declaration.resource.key, write.namespace, name)
+            key = Key(declaration.stored_key, write.namespace, name)
             with self._stocks.claim(key, stored, None, dry_run=write.options.dry_run) as claim:
                 stored = claim.object
-                if errors := declaration.validate_create(stored):
+                if errors := [*declaration.validate_create(stored), *declaration.validate_new(stored)]:
                     raise invalid(declaration.resource, name, errors)
                 await self._admission.validate(attributes, stored, None)
                 try:
@@ -166,7 +166,7 @@ class Writer:
 
     def _exists(self, write: Write, name: str, *, generated: bool) -> StatusError:
         error = already_exists(write.declaration.resource, name)
-        entry = self._store.get(Key(write.declaration.resource.key, write.namespace, name))
+        entry = self._store.get(Key(write.declaration.stored_key, write.namespace, name))
         if generated:
             error.status["message"] += ", the server was not able to generate a unique name for the object"
             error.status["details"]["retryAfterSeconds"] = 1

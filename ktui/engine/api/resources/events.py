@@ -6,16 +6,14 @@ from typing import Any, Final
 
 from ktui.engine.api.declaration import Column, Declaration
 from ktui.engine.api.resources.columns import NAME, text
-from ktui.engine.api.validation.fields import invalid
+from ktui.engine.api.validation.events import check_event
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
-from ktui.kube import names
 from ktui.kube.age import age
 from ktui.kube.data import section
 from ktui.kube.errors import Cause
 from ktui.kube.kinds import EVENTS
 from ktui.kube.resource import Object
 
-_NO_NAMESPACE_MEANS: Final = ("", "default", "kube-system")
 _INVOLVED: Final = (
     "kind",
     "namespace",
@@ -28,20 +26,7 @@ _INVOLVED: Final = (
 
 
 def validate(event: Object) -> list[Cause]:
-    causes = check_metadata(event, namespaced=True)
-    involved = section(event, "involvedObject")
-    namespace = section(event, "metadata").get("namespace")
-    involved_namespace: str = involved.get("namespace") or ""
-    if involved_namespace:
-        causes += [
-            invalid("involvedObject.namespace", involved_namespace, problem)
-            for problem in names.dns_label(involved_namespace)
-        ]
-    if involved_namespace != namespace and not (not involved_namespace and namespace in _NO_NAMESPACE_MEANS):
-        causes.append(
-            invalid("involvedObject.namespace", involved_namespace, "does not match event.namespace")
-        )
-    return causes
+    return check_metadata(event, namespaced=True) + check_event(event, "reportingComponent")
 
 
 def _source(event: Object) -> str:
