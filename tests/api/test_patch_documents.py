@@ -176,7 +176,7 @@ def containers(*items: dict[str, Any]) -> dict[str, Any]:
     return {"spec": {"containers": list(items)}}
 
 
-A, B, C = ({"name": name, "image": "1"} for name in "abc")
+A, B, C, D = ({"name": name, "image": "1"} for name in "abcd")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,9 @@ A, B, C = ({"name": name, "image": "1"} for name in "abc")
             containers({"name": "b", "image": "2"}),
             containers(A, {"name": "b", "image": "2"}),
         ),
-        (containers(A), containers(B), containers(A, B)),
+        (containers(A), containers(B), containers(B, A)),
+        (containers(A, B), containers(C, B), containers(C, A, B)),
+        (containers(A, B, C), containers(D, B), containers(D, A, B, C)),
         (containers(A, B), containers({"name": "a", "$patch": "delete"}), containers(B)),
         (containers(A, B), containers({"$patch": "replace"}, C), containers(C)),
         (containers(A), containers({"name": "a", "image": None}), containers({"name": "a"})),

@@ -77,7 +77,8 @@ def _directive(shape: Shape, result: dict[str, Any], name: str, value: Any, patc
     elif name.startswith(_ORDER):
         field = name[len(_ORDER) :]
         if field not in patch and isinstance(result.get(field), list):
-            result[field] = _ordered(shape.child(field), result[field], items, [])
+            present = cast("list[Any]", result[field])
+            result[field] = _ordered(shape.child(field), present, items, present)
     else:
         raise StrategicPatchError(f"unknown directive {name}")
 
@@ -98,7 +99,7 @@ def _merged(shape: Shape, target: Any, value: Any, order: list[Any] | None) -> A
         merged = _merged_items(shape, present, items)
     else:
         merged = [*present, *(item for item in items if item not in present)]
-    return _ordered(shape, merged, order, items) if order is not None else merged
+    return _ordered(shape, merged, items if order is None else order, present)
 
 
 def _has(item: Any, field: str, value: Any) -> bool:
@@ -110,7 +111,7 @@ def _is_directive(item: Any) -> bool:
 
 
 def _merged_items(shape: Shape, present: list[Any], items: list[Any]) -> list[Any]:
-    """Items merged by the merge key; new ones go to the end."""
+    """Items merged by the merge key, in any order."""
     key = shape.merge_key
     if any(_has(item, _PATCH, "replace") for item in items):
         return [_plain(item) for item in items if not _is_directive(item)]
@@ -133,25 +134,26 @@ def _merged_items(shape: Shape, present: list[Any], items: list[Any]) -> list[An
     return result
 
 
-def _ordered(shape: Shape, merged: list[Any], order: list[Any], patched: list[Any]) -> list[Any]:
-    """Items in the asked order; those it does not name stay behind their neighbours."""
+def _ordered(shape: Shape, merged: list[Any], order: list[Any], present: list[Any]) -> list[Any]:
+    """Items that the patch names, in its order; the others keep theirs, each before the first named one that it
+    was before."""
     key = shape.merge_key
 
     def identity(item: Any) -> Any:
         return cast("dict[str, Any]", item).get(key) if key and isinstance(item, dict) else item
 
     wanted = [identity(item) for item in order]
-    named = sorted(
-        (item for item in merged if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
-    )
+    was = [identity(item) for item in present]
+    others = [item for item in merged if identity(item) not in wanted]
     result: list[Any] = []
-    queue = list(named)
-    for item in merged:
-        if identity(item) not in wanted:
-            result.append(item)
-        elif queue:
-            result.append(queue.pop(0))
-    return result
+    named = [item for item in merged if identity(item) in wanted]
+    for item in sorted(named, key=lambda item: wanted.index(identity(item))):
+        if identity(item) in was:
+            at = was.index(identity(item))
+            while others and identity(others[0]) in was[:at]:
+                result.append(others.pop(0))
+        result.append(item)
+    return [*result, *others]
 
 
 def _plain(value: Any) -> Any:
