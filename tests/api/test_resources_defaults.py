@@ -246,11 +246,13 @@ def test_status_belongs_to_its_subresource() -> None:
     old = {**created("deployments", deployment()), "status": {"replicas": 1}}
     assert created("deployments", {**deployment(), "status": {"replicas": 5}})["status"] == {}
     assert deployments.prepare_update({**old, "status": {"replicas": 9}}, old)["status"] == {"replicas": 1}
-    new = {**old, "spec": {}, "metadata": {"name": "web", "resourceVersion": "7"}, "status": {"replicas": 2}}
-    after = deployments.prepare_status(new, old)
+    labelled = {**old["metadata"], "labels": {"a": "b"}, "annotations": {"c": "d"}}
+    after = deployments.prepare_status({"metadata": labelled, "status": {"replicas": 2}}, old)
     assert after["spec"] == old["spec"]
     assert after["status"] == {"replicas": 2}
-    assert after["metadata"] == {**old["metadata"], "resourceVersion": "7"}
+    assert after["metadata"] == {**old["metadata"], "annotations": {"c": "d"}}
+    bundle = kind("podcertificaterequests").prepare_status({"metadata": labelled, "status": {}}, old)
+    assert bundle["metadata"] == old["metadata"]
 
 
 def test_the_class_of_service_never_changes() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from ktui.kube.clock import rfc3339, rfc3339_micro
 from ktui.kube.resource import Object
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
@@ -210,12 +211,12 @@ def _by_number(value: int | bytes) -> dict[int, int | bytes]:
 
 def _time(value: int | bytes) -> str | None:
     moment = _moment(value)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return rfc3339(moment) if moment else None
 
 
 def _micro_time(value: int | bytes) -> str | None:
     moment = _moment(value)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+    return rfc3339_micro(moment) if moment else None
 
 
 def _moment(value: int | bytes) -> datetime | None:

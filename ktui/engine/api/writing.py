@@ -33,6 +33,7 @@ from ktui.engine.api.metadata import (
 from ktui.engine.api.reading import Reader
 from ktui.engine.api.request import Request
 from ktui.engine.api.subresources.partial import PARTIAL
+from ktui.engine.api.validation.metadata import check_annotations, check_labels
 from ktui.engine.store.base import Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock
 from ktui.kube.data import items
@@ -75,6 +76,11 @@ class Write:
     def follows_main_rules(self) -> bool:
         """Defaulting, preparation and declared rules of the main resource hold."""
         return self.subresource in ("", "scale")
+
+    @property
+    def counts_as_change(self) -> bool:
+        """A new generation begins when it changes what is wanted; where a pod runs nobody has wished for."""
+        return self.subresource != "binding"
 
     @property
     def managing(self) -> Managing:
@@ -299,7 +305,7 @@ class Writer:
             found = [*declaration.validate_update(obj, old), *declaration.validate_create(obj)]
             return list(dict.fromkeys(found))
         if write.subresource == "status":
-            return declaration.validate_status(obj, old)
+            return [*_marks(obj), *declaration.validate_status(obj, old)]
         if (declaration.resource.key, write.subresource) in PARTIAL:
             return declaration.validate_create(obj)
         return []
@@ -323,7 +329,8 @@ class Writer:
             obj = claim.object
             if errors := self._errors(write, obj, old):
                 raise invalid(declaration.resource, write.name, errors)
-            obj = next_generation(declaration, obj, old)
+            if write.counts_as_change:
+                obj = next_generation(declaration, obj, old)
             await self._admission.validate(attributes, obj, old)
             if obj == old or _same_but_for_times(obj, old):
                 return entry.data
@@ -353,6 +360,15 @@ def _same_but_for_times(new: Object, old: Object) -> bool:
     return with_metadata(old, managedFields=_timeless(before)) == with_metadata(
         new, managedFields=_timeless(after)
     )
+
+
+def _marks(obj: Object) -> list[Cause]:
+    """What is wrong with labels and annotations that came with a status."""
+    metadata = metadata_of(obj)
+    return [
+        *check_labels(metadata.get("labels"), "metadata.labels"),
+        *check_annotations(metadata.get("annotations"), "metadata.annotations"),
+    ]
 
 
 def _timeless(metadata: Object) -> list[Object]:

@@ -14,7 +14,7 @@ from typing import Final
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import metadata_of
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, text
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.fields import duplicate, forbidden, invalid, required, unsupported
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.signers import check_signer_name
@@ -69,14 +69,14 @@ def approval(new: Object, old: Object) -> Object:
     status: Object = {name: value for name, value in section(new, "status").items() if name != "certificate"}
     if certificate:
         status["certificate"] = certificate
-    changed = only_status({**new, "status": status}, old)
+    changed = status_and_metadata({**new, "status": status}, old)
     _check(changed, old, _update_errors(changed, old, may_decide=True))
     return changed
 
 
 def prepare_status(new: Object, old: Object) -> Object:
     """The status subresource: everything but the decision, which stays when it is left out. Raises 422."""
-    changed = only_status(new, old)
+    changed = status_and_metadata(new, old)
     conditions = items(section(changed, "status"), "conditions")
     found = {string(condition, "type") for condition in conditions}
     kept = [

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ktui.engine.api.declaration import Cell, Column, Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, number, text, workload_wide
 from ktui.engine.api.resources.job_defaults import default_job_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.cronjobs import validate_cron_job, validate_cron_job_update
 from ktui.kube.age import age
 from ktui.kube.data import items, section
@@ -77,7 +77,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_cron_job,
         validate_update=validate_cron_job_update,
         has_status=True,

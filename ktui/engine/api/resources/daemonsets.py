@@ -8,7 +8,7 @@ from typing import Any, Final
 from ktui.engine.api.declaration import Cell, Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, WORKLOAD_WIDE, number, text
 from ktui.engine.api.resources.pod_defaults import default_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.daemonsets import validate_daemon_set, validate_daemon_set_update
 from ktui.kube.data import mapping, section
 from ktui.kube.kinds import DAEMON_SETS
@@ -81,7 +81,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=prepare_update,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_daemon_set,
         validate_update=validate_daemon_set_update,
         has_status=True,

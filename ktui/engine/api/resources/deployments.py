@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ktui.engine.api.declaration import Declaration, Scale
+from ktui.engine.api.documents import with_metadata
 from ktui.engine.api.resources.columns import AGE, NAME, WORKLOAD_WIDE, number, text
 from ktui.engine.api.resources.pod_defaults import default_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.workloads import validate_deployment, validate_deployment_update
 from ktui.kube.data import section
 from ktui.kube.kinds import DEPLOYMENTS
@@ -30,6 +31,12 @@ def default(deployment: Object) -> Object:
 
 def prepare_create(deployment: Object) -> Object:
     return {**without_status(deployment), "status": {}}
+
+
+def prepare_status(new: Object, old: Object) -> Object:
+    """Labels stay, other metadata goes with the status."""
+    labels = section(old, "metadata").get("labels")
+    return with_metadata(status_and_metadata(new, old), labels=labels)
 
 
 def _ready(deployment: Object) -> str:
@@ -60,7 +67,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=prepare_status,
         validate_create=validate_deployment,
         validate_update=validate_deployment_update,
         has_status=True,

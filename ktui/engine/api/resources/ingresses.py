@@ -7,7 +7,7 @@ from typing import Final
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, text
 from ktui.engine.api.resources.services import balancer_addresses
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.ingresses import (
     validate_class,
     validate_class_update,
@@ -76,7 +76,7 @@ DECLARATIONS = (
         ),
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_ingress,
         validate_update=check_metadata_update,
         validate_status=validate_ingress_status,

@@ -8,7 +8,7 @@ from datetime import datetime
 from ktui.engine.api.declaration import Cell, Column, Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, WORKLOAD_WIDE, text
 from ktui.engine.api.resources.job_defaults import default_job, with_selector
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.job_status import validate_job_status
 from ktui.engine.api.validation.jobs import validate_job, validate_job_update
 from ktui.kube.age import human_duration
@@ -84,7 +84,7 @@ DECLARATIONS = (
         prepare_create=prepare_create,
         identify=with_selector,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_job,
         validate_update=validate_job_update,
         validate_status=validate_job_status,

@@ -6,7 +6,7 @@ from typing import Final
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
-from ktui.engine.api.resources.strategy import keep_status, only_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata
 from ktui.engine.api.validation.fields import each_invalid, invalid
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.kube import names
@@ -82,7 +82,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=prepare_update,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate,
         validate_update=validate_update,
         has_status=True,

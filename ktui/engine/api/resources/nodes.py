@@ -6,7 +6,7 @@ from typing import Final
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, UNKNOWN, text
-from ktui.engine.api.resources.strategy import keep_status, only_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata
 from ktui.engine.api.validation.nodes import validate_node, validate_node_update
 from ktui.kube.data import section
 from ktui.kube.kinds import NODES
@@ -79,7 +79,7 @@ DECLARATIONS = (
         ),
         default=default,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_node,
         validate_update=validate_node_update,
         has_status=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ktui.engine.api.declaration import Cell, Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
 from ktui.engine.api.resources.persistentvolumes import attributes_class, phase_of, volume_mode
-from ktui.engine.api.resources.strategy import keep_status, only_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata
 from ktui.engine.api.validation.persistentvolumeclaims import (
     validate_claim,
     validate_claim_status,
@@ -64,7 +64,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_claim,
         validate_update=validate_claim_update,
         validate_status=validate_claim_status,

@@ -6,7 +6,7 @@ from typing import Final
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
-from ktui.engine.api.resources.strategy import keep_status, only_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata
 from ktui.engine.api.resources.volume_defaults import default_source
 from ktui.engine.api.validation.persistentvolumes import (
     sources_of,
@@ -90,7 +90,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_volume,
         validate_update=validate_volume_update,
         validate_status=validate_volume_status,

@@ -6,7 +6,7 @@ from typing import Any
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, number, text
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.fields import invalid, unsupported
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.selectors import check_label_selector
@@ -68,7 +68,7 @@ DECLARATIONS = (
         ),
         prepare_create=without_status,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         needs_version=True,
         validate_create=validate,
         validate_update=check_metadata_update,

@@ -8,9 +8,10 @@ from typing import Any
 
 from ktui.client.base import DeleteOptions
 from ktui.engine.api.declaration import Cell, Column, Declaration
+from ktui.engine.api.documents import with_metadata
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, text
 from ktui.engine.api.resources.pod_defaults import default_pod_alone, default_pod_spec
-from ktui.engine.api.resources.strategy import keep_status, only_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata
 from ktui.engine.api.validation.pods import validate_pod, validate_pod_update
 from ktui.kube.data import section, string
 from ktui.kube.kinds import PODS
@@ -94,8 +95,10 @@ def prepare_update(new: Object, old: Object) -> Object:
 
 
 def prepare_status(new: Object, old: Object) -> Object:
-    """The class of service never changes."""
-    changed = only_status(new, old)
+    """The class of service never changes, and neither do the owners here."""
+    changed = status_and_metadata(new, old)
+    owners = section(old, "metadata").get("ownerReferences")
+    changed = with_metadata(changed, ownerReferences=owners)
     qos = section(old, "status").get("qosClass")
     if qos and section(changed, "status").get("qosClass") != qos:
         changed = {**changed, "status": {**section(changed, "status"), "qosClass": qos}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ktui.engine.api.declaration import Declaration, Scale
 from ktui.engine.api.resources.columns import AGE, NAME, WORKLOAD_WIDE, number
 from ktui.engine.api.resources.pod_defaults import default_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.workloads import validate_replica_set, validate_replica_set_update
 from ktui.kube.data import section
 from ktui.kube.kinds import REPLICA_SETS
@@ -41,7 +41,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_replica_set,
         validate_update=validate_replica_set_update,
         has_status=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ktui.engine.api.declaration import Cell, Declaration, Scale
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, WORKLOAD_WIDE, number, text
 from ktui.engine.api.resources.pod_defaults import default_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.replicationcontrollers import (
     validate_replication_controller,
     validate_replication_controller_update,
@@ -56,7 +56,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_replication_controller,
         validate_update=validate_replication_controller_update,
         has_status=True,

@@ -6,7 +6,7 @@ from typing import Final
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.compute import check_amount, is_native
 from ktui.engine.api.validation.fields import each_invalid, immutable, invalid, required, unsupported
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
@@ -156,7 +156,7 @@ DECLARATIONS = (
         ),
         prepare_create=without_status,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate,
         validate_update=validate_update,
         has_status=True,

@@ -7,7 +7,7 @@ from typing import Final
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, NONE, UNKNOWN, text
 from ktui.engine.api.resources.service_carrying import carried_over, with_cluster_ips
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.service_addresses import validate_service_update
 from ktui.engine.api.validation.services import validate_service, validate_service_status
 from ktui.kube.data import items, mapping, section, string, strings
@@ -72,7 +72,7 @@ def prepare_status(new: Object, old: Object) -> Object:
         ]
         balancer = {**section(new, "status", "loadBalancer"), "ingress": named}
         new = {**new, "status": {**section(new, "status"), "loadBalancer": balancer}}
-    return only_status(new, old)
+    return status_and_metadata(new, old)
 
 
 def balancer_addresses(obj: Object) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ktui.engine.api.declaration import Declaration, Scale
 from ktui.engine.api.resources.columns import AGE, NAME, WORKLOAD_WIDE, text
 from ktui.engine.api.resources.pod_defaults import default_template
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.statefulsets import (
     validate_stateful_set,
     validate_stateful_set_status,
@@ -75,7 +75,7 @@ DECLARATIONS = (
         default=default,
         prepare_create=prepare_create,
         prepare_update=keep_status,
-        prepare_status=only_status,
+        prepare_status=status_and_metadata,
         validate_create=validate_stateful_set,
         validate_update=validate_stateful_set_update,
         validate_status=validate_stateful_set_status,

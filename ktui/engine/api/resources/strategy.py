@@ -17,8 +17,15 @@ def keep_status(new: Object, old: Object) -> Object:
     return without_status(new)
 
 
+def status_and_metadata(new: Object, old: Object) -> Object:
+    """What the status subresource of most kinds changes: labels, annotations and the like go with the status."""
+    status = {"status": new["status"]} if "status" in new else {}
+    metadata: Object = new.get("metadata") or {}
+    return {**without_status(old), "metadata": metadata, **status}
+
+
 def only_status(new: Object, old: Object) -> Object:
-    """An update of the status subresource changes status and nothing but metadata that tracks the write."""
+    """Of kinds whose status subresource changes status and nothing but metadata that tracks the write."""
     metadata: Object = new.get("metadata") or {}
     kept: Object = {**(old.get("metadata") or {})}
     for field in ("managedFields", "resourceVersion"):
