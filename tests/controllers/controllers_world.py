@@ -183,11 +183,13 @@ class World:
     async def set_pod(self, name, namespace, phase, ready):
         """Report a pod's phase and readiness, as a kubelet does."""
         pod = await self.client.get(PODS, name, namespace)
-        old = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or ()}
+        before = pod.get("status") or {}
+        old = {each["type"]: each for each in before.get("conditions") or ()}
         now = rfc3339(self.clock.now())
         if (old.get("Ready") or {}).get("status") != ready:
             old["Ready"] = {"type": "Ready", "status": ready, "lastTransitionTime": now}
-        status = {"phase": phase, "conditions": list(old.values())}
+        started = before.get("startTime") or now
+        status = {"phase": phase, "startTime": started, "conditions": list(old.values())}
         await self.client.patch(PODS, name, {"status": status}, namespace, subresource="status")
 
     async def replica_sets(self):

@@ -21,6 +21,7 @@ from ktui.engine.controllers.endpointslice import EndpointSliceController
 from ktui.engine.controllers.endpointslicemirroring import EndpointSliceMirroring
 from ktui.engine.controllers.ephemeral_volume import EphemeralVolumes
 from ktui.engine.controllers.garbagecollector import GarbageCollector
+from ktui.engine.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from ktui.engine.controllers.job import JobController
 from ktui.engine.controllers.job_orphans import JobOrphans
 from ktui.engine.controllers.local_path import LocalPathProvisioner
@@ -84,6 +85,7 @@ def default_controllers(
         ServiceAccountController(client),
         ResourceQuotaController(client, clock),
         DisruptionController(client, clock),
+        HorizontalPodAutoscalerController(client, recorder.named("horizontal-pod-autoscaler"), clock),
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ktui.engine.api.declaration import Converted, Declaration
 from ktui.engine.api.resources.autoscaling_v1 import shown_as_v1, to_v2
 from ktui.engine.api.resources.columns import AGE, NAME, UNKNOWN, number, text
-from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
+from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
 from ktui.engine.api.validation.horizontalpodautoscalers import (
     validate_autoscaler,
     validate_autoscaler_status,
@@ -148,12 +148,12 @@ _V2: Final = Declaration(
     default=default,
     prepare_create=without_status,
     prepare_update=keep_status,
-    prepare_status=only_status,
+    prepare_status=status_and_metadata,
     validate_create=validate_autoscaler,
     validate_update=validate_autoscaler_update,
     validate_status=validate_autoscaler_status,
-    warning="nothing scales by HorizontalPodAutoscalers in this version of ktui: the object is only kept",
     has_status=True,
+    has_generation=True,
 )
 
 

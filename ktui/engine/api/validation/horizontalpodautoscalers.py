@@ -40,15 +40,22 @@ def validate_autoscaler_status(new: Object, old: Object) -> list[Cause]:
 def _spec(spec: Object) -> list[Cause]:
     causes: list[Cause] = []
     least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-    if least is not None and least < 1:
-        causes.append(invalid("spec.minReplicas", least, "must be greater than or equal to 1"))
-    if most < 1:
-        causes.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
+    if least is not None and least < 0:
+        causes.append(invalid("spec.minReplicas", least, "must be greater than or equal to 0"))
+    if most == 0:
+        causes.append(required("spec.maxReplicas", "must be set and greater than 0"))
+    elif most < 0:
+        causes.append(invalid("spec.maxReplicas", most, "must be greater than or equal to 1"))
     if least is not None and most < least:
         causes.append(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
     causes += _reference(section(spec, "scaleTargetRef"), "spec.scaleTargetRef")
     for index, metric in enumerate(items(spec, "metrics")):
         causes += _metric(metric, f"spec.metrics[{index}]")
+    if least == 0 and not any(
+        metric.get("type") in ("Object", "External") for metric in items(spec, "metrics")
+    ):
+        why = "must specify at least one Object or External metric to support scaling to zero replicas"
+        causes.append(forbidden("spec.metrics", why))
     for direction in ("scaleUp", "scaleDown"):
         if rules := section(spec, "behavior", direction):
             causes += _rules(rules, f"spec.behavior.{direction}")
