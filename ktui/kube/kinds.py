@@ -78,6 +78,24 @@ MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
     "mutatingwebhookconfiguration",
     categories=("api-extensions",),
 )
+MUTATING_ADMISSION_POLICIES = Resource(
+    _ADMISSION,
+    "v1",
+    "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicy",
+    False,
+    "mutatingadmissionpolicy",
+    categories=("api-extensions",),
+)
+MUTATING_ADMISSION_POLICY_BINDINGS = Resource(
+    _ADMISSION,
+    "v1",
+    "mutatingadmissionpolicybindings",
+    "MutatingAdmissionPolicyBinding",
+    False,
+    "mutatingadmissionpolicybinding",
+    categories=("api-extensions",),
+)
 VALIDATING_ADMISSION_POLICIES = Resource(
     _ADMISSION,
     "v1",
@@ -121,6 +139,17 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
 )
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True, "endpointslice")
+
+_FLOW_CONTROL = "flowcontrol.apiserver.k8s.io"
+FLOW_SCHEMAS = Resource(_FLOW_CONTROL, "v1", "flowschemas", "FlowSchema", False, "flowschema")
+PRIORITY_LEVEL_CONFIGURATIONS = Resource(
+    _FLOW_CONTROL,
+    "v1",
+    "prioritylevelconfigurations",
+    "PriorityLevelConfiguration",
+    False,
+    "prioritylevelconfiguration",
+)
 
 _NETWORKING = "networking.k8s.io"
 INGRESS_CLASSES = Resource(_NETWORKING, "v1", "ingressclasses", "IngressClass", False, "ingressclass")

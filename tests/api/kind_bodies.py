@@ -24,6 +24,23 @@ CLUSTER_BODIES: dict[str, Object] = {
             "spec": {"containers": [{"name": "web", "image": "web:1"}]},
         }
     },
+    "flowschemas.flowcontrol.apiserver.k8s.io": {
+        "spec": {
+            "priorityLevelConfiguration": {"name": "system"},
+            "rules": [
+                {
+                    "subjects": [{"kind": "User", "user": {"name": "a"}}],
+                    "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/metrics", "/x/*"]}],
+                }
+            ],
+        }
+    },
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": {
+        "spec": {
+            "type": "Limited",
+            "limited": {"limitResponse": {"type": "Queue", "queuing": {"queues": 16}}},
+        }
+    },
     "csidrivers.storage.k8s.io": {"spec": {"tokenRequests": [{"audience": "a"}]}},
     "csinodes.storage.k8s.io": {
         "spec": {"drivers": [{"name": "example.com", "nodeID": "n", "topologyKeys": ["zone"]}]}

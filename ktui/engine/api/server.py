@@ -50,6 +50,7 @@ from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
 from ktui.engine.api.first_objects import first_objects
+from ktui.engine.api.flow_upkeep import FlowUpkeep
 from ktui.engine.api.metadata import checked_body
 from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
 from ktui.engine.api.rbac.escalation import Escalation
@@ -135,6 +136,7 @@ class ApiServer:
         self._streams = PodStreams()
         self.proxies = Proxies(self._opened, self._reader, self._streams, self._declaration)
         self.webhooks.services = ClusterServices(self.proxies.dial_service)
+        self._flows = FlowUpkeep(store, self.clock, partial(self.create, SERVER))
         self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
@@ -161,6 +163,7 @@ class ApiServer:
             async with asyncio.TaskGroup() as group:
                 group.create_task(keep_swept(self._store, self.clock), name="events sweep")
                 group.create_task(self._custom.run(), name="custom resources")
+                group.create_task(self._flows.run(), name="flow schemas")
                 group.create_task(PolicyStatus(self._store, self.registry).run(), name="admission policies")
         finally:
             await self.webhooks.close()

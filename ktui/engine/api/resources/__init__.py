@@ -22,6 +22,7 @@ from ktui.engine.api.resources import (
     endpoints,
     events,
     events_of_group,
+    flowcontrol,
     horizontalpodautoscalers,
     ingresses,
     jobs,
@@ -104,6 +105,7 @@ _MODULES = (
     webhookconfigurations,
     validatingadmissionpolicies,
     customresourcedefinitions,
+    flowcontrol,
     ktui_dev,
 )
 

@@ -1,0 +1,125 @@
+"""Flow schemas and priority levels: the ones every cluster has, what may not be changed, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kind_bodies import CLUSTER_BODIES
+from kind_cases import REGISTRY, errors
+
+from ktui.engine.api.local import LocalClient
+from ktui.engine.api.server import ApiServer
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import FLOW_SCHEMAS, PRIORITY_LEVEL_CONFIGURATIONS
+
+
+def schema(**spec):
+    body = CLUSTER_BODIES["flowschemas.flowcontrol.apiserver.k8s.io"]["spec"]
+    return {"metadata": {"name": "x"}, "spec": {**body, **spec}}
+
+
+def rules(**fields):
+    subjects = [{"kind": "Group", "group": {"name": "g"}}]
+    return [{"subjects": subjects, **fields}]
+
+
+def resources(**fields):
+    rule = {"verbs": ["get"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"]}
+    return rules(resourceRules=[{**rule, **fields}])
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        (
+            {"matchingPrecedence": 1},
+            "spec.matchingPrecedence: Invalid value: 1: only the schema named 'exempt' may have matchingPrecedence 1",
+        ),
+        (
+            {"priorityLevelConfiguration": {"name": ""}},
+            "spec.priorityLevelConfiguration.name: Required value: must reference a priority level",
+        ),
+        (
+            {"rules": rules()},
+            "spec.rules[0]: Required value: at least one of resourceRules and nonResourceRules has to be non-empty",
+        ),
+        (
+            {"rules": resources(verbs=["*", "get"])},
+            'spec.rules[0].resourceRules[0].verbs: Invalid value: ["*","get"]: if \'*\' is present, must not specify '
+            "other verbs",
+        ),
+        (
+            {"rules": resources(namespaces=[])},
+            "spec.rules[0].resourceRules[0].namespaces: Required value: resource rules that are not cluster scoped "
+            "must supply at least one namespace",
+        ),
+        (
+            {"rules": rules(nonResourceRules=[{"verbs": ["get"], "nonResourceURLs": ["/a*"]}])},
+            'spec.rules[0].nonResourceRules[0].nonResourceURLs[0]: Invalid value: "/a*": wildcard can only do suffix '
+            "matching",
+        ),
+        (
+            {"rules": [{**resources()[0], "subjects": [{"kind": "User", "group": {"name": "g"}}]}]},
+            "spec.rules[0].subjects[0].user: Required value: user is required when subject kind is 'User'",
+        ),
+    ],
+)
+def test_what_a_schema_may_not_say(spec, error):
+    assert error in errors("flowschemas", schema(**spec))
+
+
+@pytest.mark.parametrize(
+    ("queuing", "error"),
+    [
+        (
+            {"queues": 4},
+            "spec.limited.limitResponse.queuing.handSize: Invalid value: 8: should not be greater than ",
+        ),
+        (
+            {"queues": 1000, "handSize": 8},
+            "spec.limited.limitResponse.queuing.handSize: Invalid value: 8: required entropy bits of deckSize 1000 "
+            "and handSize 8 should not be greater than 60",
+        ),
+    ],
+)
+def test_how_requests_may_queue(queuing, error):
+    limited = {"limitResponse": {"type": "Queue", "queuing": queuing}}
+    level = {"metadata": {"name": "x"}, "spec": {"type": "Limited", "limited": limited}}
+    (found,) = errors("prioritylevelconfigurations", level)
+    assert found.startswith(error)
+
+
+async def test_a_cluster_has_its_flows_whatever_is_deleted(store, clock):
+    server = ApiServer(store, REGISTRY, clock)
+    await server.start()
+    client = LocalClient(server, "test")
+    task = asyncio.create_task(server.run())
+
+    async def dangling(name):
+        """What is said of a schema, as soon as something is."""
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    found = await client.get(FLOW_SCHEMAS, name)
+                    return found["status"]["conditions"][0]["status"]
+                except (StatusError, KeyError):
+                    await asyncio.sleep(0.001)
+
+    try:
+        assert await dangling("catch-all") == "False"
+        rows = (await client.table(FLOW_SCHEMAS))["rows"]
+        assert len(rows) == 11
+        assert ["exempt", "exempt", 1, "<none>", "False"] in [r["cells"][:4] + r["cells"][5:] for r in rows]
+        with pytest.raises(StatusError) as error:
+            await client.patch(FLOW_SCHEMAS, "exempt", {"spec": {"matchingPrecedence": 7}})
+        assert "spec of 'exempt' must equal the fixed value" in error.value.message
+        shares = {"spec": {"exempt": {"nominalConcurrencyShares": 3}}}
+        assert await client.patch(PRIORITY_LEVEL_CONFIGURATIONS, "exempt", shares)
+        await client.create(FLOW_SCHEMAS, schema(priorityLevelConfiguration={"name": "gone"}))
+        assert await dangling("x") == "True"
+        await client.delete(FLOW_SCHEMAS, "catch-all")
+        assert await dangling("catch-all") == "False"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
