@@ -26,6 +26,11 @@ from ktui.describe.sets import (
     describe_replication_controller,
     describe_stateful_set,
 )
+from ktui.describe.storage import (
+    describe_persistent_volume,
+    describe_persistent_volume_claim,
+    describe_storage_class,
+)
 from ktui.describe.text import Text
 from ktui.describe.workloads import describe_deployment, describe_replica_set
 from ktui.kube import kinds
@@ -59,6 +64,8 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.NAMESPACES.key: Describer(related.of_namespace, describe_namespace),
     kinds.NETWORK_POLICIES.key: Describer(related.nothing, describe_network_policy),
     kinds.NODES.key: Describer(related.of_node, describe_node),
+    kinds.PERSISTENT_VOLUMES.key: Describer(related.with_events, describe_persistent_volume),
+    kinds.PERSISTENT_VOLUME_CLAIMS.key: Describer(related.of_claim, describe_persistent_volume_claim),
     kinds.PODS.key: Describer(related.with_events, describe_pod),
     kinds.PRIORITY_CLASSES.key: Describer(related.with_events, describe_priority_class),
     kinds.REPLICA_SETS.key: Describer(related.of_replica_set, describe_replica_set),
@@ -68,6 +75,7 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.SERVICES.key: Describer(related.of_service, describe_service),
     kinds.SERVICE_ACCOUNTS.key: Describer(related.of_service_account, describe_service_account),
     kinds.STATEFUL_SETS.key: Describer(related.of_replica_set, describe_stateful_set),
+    kinds.STORAGE_CLASSES.key: Describer(related.with_events, describe_storage_class),
 }
 """By `Resource.key`."""
 

@@ -84,6 +84,26 @@ async def of_node(client: Client, resource: Resource, obj: Object) -> Related:
     return Related(events=events, pods=pods, lease=lease)
 
 
+async def of_claim(client: Client, resource: Resource, obj: Object) -> Related:
+    """Its events, and the pods that use it or own it."""
+    metadata = metadata_of(obj)
+    related = await with_events(client, resource, obj)
+    pods = await _listed(client, PODS, string(metadata, "namespace"), ListOptions())
+    if pods is None:
+        return related
+    owners = {each.get("uid") for each in items(metadata, "ownerReferences") if each.get("kind") == "Pod"}
+    name = string(metadata, "name")
+    return replace(
+        related,
+        pods=[pod for pod in pods if _uses(pod, name) or metadata_of(pod).get("uid") in owners],
+    )
+
+
+def _uses(pod: Object, claim: str) -> bool:
+    volumes = items(section(pod, "spec"), "volumes")
+    return any(section(volume, "persistentVolumeClaim").get("claimName") == claim for volume in volumes)
+
+
 async def of_service_account(client: Client, resource: Resource, obj: Object) -> Related:
     """Its events and the secrets of its namespace."""
     related = await with_events(client, resource, obj)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ktui.describe.generic import go_value
+from ktui.describe.storage import write_claim
 from ktui.describe.text import NONE, UNSET, Text
+from ktui.kube.data import section
 from ktui.kube.quantity import canonical
 from ktui.kube.resource import Object
 
@@ -26,6 +28,9 @@ def write_volumes(out: Text, volumes: Sequence[Object] | None, indent: str = "")
         out.field("Type", kind, 2)
         for label, value in rows(volume[source] or {}):
             out.field(label, value, 2)
+        template = section(volume, "ephemeral", "volumeClaimTemplate")
+        if template:
+            write_claim(out, template, is_template=True)
         if source == "downwardAPI":
             _write_items(out, (volume[source] or {}).get("items") or ())
 
@@ -108,6 +113,10 @@ _SOURCES: Final[Mapping[str, tuple[str, Callable[[Object], _Rows]]]] = {
     "persistentVolumeClaim": (
         "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
         _claim,
+    ),
+    "ephemeral": (
+        "EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)",
+        _nothing,
     ),
     "nfs": ("NFS (an NFS mount that lasts the lifetime of a pod)", _nfs),
     "image": ("Image (a container image or OCI artifact)", _image),

@@ -14,6 +14,7 @@ import network_objects
 import objects
 import pod_objects
 import pytest
+import storage_objects
 import workload_objects
 
 from ktui.client.base import Client
@@ -52,6 +53,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     *((kinds.EVENTS, event) for event in objects.EVENTS),
     *network_objects.CASES,
     *batch_objects.CASES,
+    *storage_objects.CASES,
 ]
 
 

@@ -8,7 +8,6 @@ from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, Column, text
 from ktui.engine.api.validation.fields import (
     each_invalid,
-    forbidden,
     immutable,
     required,
     unsupported,
@@ -66,10 +65,9 @@ def _topologies(topologies: list[Object]) -> list[Cause]:
 
 def validate_update(new: Object, old: Object) -> list[Cause]:
     causes = check_metadata_update(new, old)
-    for field in ("parameters", "provisioner", "reclaimPolicy"):
-        if (new.get(field) or None) != (old.get(field) or None):
-            causes.append(forbidden(field, f"updates to {field} are forbidden."))
-    return causes + immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+    for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
+        causes += immutable(field, new.get(field), old.get(field))
+    return causes
 
 
 def _name(storage_class: Object) -> str:

@@ -66,7 +66,7 @@ def _source(spec: Object, path: str) -> list[Cause]:
         why = "may not be specified when dataSourceRef.namespace is specified"
         causes.append(invalid(path, f"{path}.dataSource", why))
     elif source != {field: value for field, value in reference.items() if field != "namespace"}:
-        causes.append(invalid(path, path, "must match dataSourceRef"))
+        causes.append(invalid(path, f"{path}.dataSource", "must match dataSourceRef"))
     return causes
 
 
