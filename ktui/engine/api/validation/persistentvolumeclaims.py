@@ -90,6 +90,7 @@ def validate_claim_update(new: Object, old: Object) -> list[Cause]:
         changes = "\n".join(difference(allowed, after))
         causes.append(forbidden("spec", f"{_IMMUTABLE}\n{changes}"))
     causes += _no_shrinking(new, old)
+    causes += _keeps_attributes(new, old)
     return causes + immutable("volumeMode", after.get("volumeMode"), before.get("volumeMode"))
 
 
@@ -124,6 +125,16 @@ def _no_shrinking(new: Object, old: Object) -> list[Cause]:
         return []
     why = "field can not be less than status.capacity"
     return [forbidden("spec.resources.requests.storage", why)]
+
+
+def _keeps_attributes(new: Object, old: Object) -> list[Cause]:
+    """Once a volume has a class of attributes, it may get another, but not none."""
+    had, has = (section(each, "spec").get("volumeAttributesClassName") for each in (old, new))
+    if had == has or section(old, "status").get("currentVolumeAttributesClassName") is None or has:
+        return []
+    what = "nil" if has is None else "empty string"
+    why = f"update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"
+    return [forbidden("spec.volumeAttributesClassName", why)]
 
 
 _PHASES: Final = ("Bound", "Lost", "Pending")

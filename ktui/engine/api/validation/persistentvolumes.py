@@ -21,6 +21,7 @@ from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
 _RECLAIM: Final = ("Delete", "Recycle", "Retain")
+_EXPAND_SECRET: Final = "controllerExpandSecretRef"
 _PLAIN: Final = frozenset(
     (
         "accessModes",
@@ -59,20 +60,29 @@ def validate_volume(volume: Object) -> list[Cause]:
         why = "may not be 'recycle' for a hostPath mount of '/'"
         causes.append(forbidden("spec.persistentVolumeReclaimPolicy", why))
     causes += check_class_name(string(spec, "storageClassName"), "spec.storageClassName")
-    causes += check_class_name(string(spec, "volumeAttributesClassName"), "spec.volumeAttributesClassName")
-    return causes + check_volume_mode(spec, "spec.volumeMode")
+    causes += check_volume_mode(spec, "spec.volumeMode")
+    return causes + _attributes_class(spec)
+
+
+def _attributes_class(spec: Object) -> list[Cause]:
+    """Only drivers know classes of attributes."""
+    name, at = spec.get("volumeAttributesClassName"), "spec.volumeAttributesClassName"
+    if name is None:
+        return []
+    causes = check_class_name(name, at) if name else [required(at, "an empty string is disallowed")]
+    if not spec.get("csi"):
+        causes.append(required("spec.csi", "has to be specified when using volumeAttributesClassName"))
+    return causes
 
 
 def _affinity(spec: Object) -> list[Cause]:
     if spec.get("nodeAffinity") is None:
         return []
-    wanted = section(spec, "nodeAffinity", "required")
+    wanted: Object | None = section(spec, "nodeAffinity").get("required")
     at = "spec.nodeAffinity.required"
-    return (
-        check_node_selector(wanted, at)
-        if wanted
-        else [required(at, "must specify required node constraints")]
-    )
+    if wanted is None:
+        return [required(at, "must specify required node constraints")]
+    return check_node_selector(wanted, at)
 
 
 def sources_of(spec: Object) -> list[str]:
@@ -90,7 +100,7 @@ def _sources(spec: Object) -> list[Cause]:
         return causes + check_source(first, spec[first], f"spec.{first}")
     path = string(spec["local"], "path")
     causes += no_backsteps(path, "spec.local.path") if path else [required("spec.local.path")]
-    if not spec.get("nodeAffinity"):
+    if spec.get("nodeAffinity") is None:
         causes.append(required("spec.nodeAffinity", "Local volume requires node affinity"))
     return causes
 
@@ -99,6 +109,9 @@ def validate_volume_update(new: Object, old: Object) -> list[Cause]:
     causes = check_metadata_update(new, old)
     after, before = section(new, "spec"), section(old, "spec")
     had, has = ({field: spec[field] for field in sources_of(spec)} for spec in (before, after))
+    if "csi" in had and "csi" in has and not had["csi"].get(_EXPAND_SECRET):
+        # A driver that learns to expand volumes may be given its secret later.
+        has["csi"] = {field: value for field, value in has["csi"].items() if field != _EXPAND_SECRET}
     if had != has:
         changes = "\n".join(difference(had, has))
         why = f"spec.persistentvolumesource is immutable after creation\n{changes}"
@@ -106,6 +119,9 @@ def validate_volume_update(new: Object, old: Object) -> list[Cause]:
     causes += immutable("volumeMode", after.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity"):
         causes += immutable("nodeAffinity", after.get("nodeAffinity"), before.get("nodeAffinity"))
+    if before.get("volumeAttributesClassName") is not None and after.get("volumeAttributesClassName") is None:
+        why = "update from non-nil value to nil is forbidden"
+        causes.append(forbidden("spec.volumeAttributesClassName", why))
     return causes
 
 
