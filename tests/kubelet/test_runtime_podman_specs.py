@@ -20,7 +20,7 @@ from ktui.engine.kubelet.runtime.base import (
     SandboxSpec,
     Security,
 )
-from ktui.engine.kubelet.runtime.podman_config import Limits, containers_conf
+from ktui.engine.kubelet.runtime.podman_config import Limits, containers_conf, least_oom_score
 from ktui.engine.kubelet.runtime.podman_identity import (
     Taken,
     candidate_subnets,
@@ -275,3 +275,14 @@ def test_cgroups_of_both_versions(tmp_path):
     assert cgroups.oom_kills("/pod/ctr", v2) == 1
     assert cgroups.usage("/gone", v2) is None
     assert cgroups.oom_kills("/gone", v2) is None
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "own", "least"),
+    [("000001ffffffffff", "0", -1000), ("000001fffeffffff", "-5", -5), ("0000000000000000", "200", 200)],
+)
+def test_a_container_is_made_no_safer_from_the_kernel_than_we_may_make_it(tmp_path, capabilities, own, least):
+    (tmp_path / "status").write_text(f"Name:\tktui\nCapPrm:\tffff\nCapEff:\t{capabilities}\n")
+    (tmp_path / "oom_score_adj").write_text(f"{own}\n")
+    assert least_oom_score(tmp_path) == least
+    assert least_oom_score(tmp_path / "nothing") == 0

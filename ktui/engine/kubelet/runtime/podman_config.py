@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 _MOST_FILES = 1_048_576
 _MOST_PROCESSES = 4_194_304
 """The kernel's own maximum, where /proc doesn't tell a lower one."""
+_CAP_SYS_RESOURCE = 24
 
 
 class Limits(NamedTuple):
@@ -38,6 +39,17 @@ def own_limits(pid_max: Path = Path("/proc/sys/kernel/pid_max")) -> Limits:
     except (OSError, ValueError):
         processes = _MOST_PROCESSES
     return Limits(hard(resource.RLIMIT_NOFILE, _MOST_FILES), hard(resource.RLIMIT_NPROC, processes))
+
+
+def least_oom_score(process: Path = Path("/proc/self")) -> int:
+    """How safe from the kernel's choice a container can be made: without CAP_SYS_RESOURCE no safer than we are;
+    what asks for more does not start."""
+    try:
+        fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        is_able = int(fields.get("CapEff", "0"), 16) >> _CAP_SYS_RESOURCE & 1
+        return -1000 if is_able else int((process / "oom_score_adj").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def raise_descriptor_limit() -> None:

@@ -20,6 +20,7 @@ from ktui.engine.kubelet.runtime.base import (
     Resources,
     SandboxSpec,
 )
+from ktui.engine.kubelet.runtime.podman_config import least_oom_score
 
 JSON = dict[str, Any]
 
@@ -164,7 +165,7 @@ def container_body(
     if security.seccomp_profile:
         body["seccomp_profile_path"] = security.seccomp_profile
     if spec.resources.oom_score_adj is not None:
-        body["oom_score_adj"] = spec.resources.oom_score_adj
+        body["oom_score_adj"] = max(spec.resources.oom_score_adj, least_oom_score())
     if spec.devices:
         body["devices"] = [{"path": path} for path in spec.devices]
     flags = pod_labels.get(SANDBOX_FLAGS, "").split(",")
