@@ -34,10 +34,11 @@ def ephemeral_containers(new: Object, old: Object) -> Object:
         Cause(
             "spec.ephemeralContainers",
             "FieldValueForbidden",
-            f'Forbidden: existing ephemeral containers "{container.get("name")}" may not be removed or changed',
+            f'Forbidden: existing ephemeral containers "{name}" may not be '
+            f"{'changed' if name in found else 'removed'}",
         )
         for container in items(section(old, "spec"), "ephemeralContainers")
-        if found.get(container.get("name")) != container
+        if found.get(name := container.get("name")) != container
     ]
     if causes:
         raise invalid(PODS, metadata_of(old).get("name", ""), causes)
