@@ -82,8 +82,9 @@ async def test_scale_is_read_and_written(client: LocalClient):
 @pytest.mark.parametrize("through", ["pods/binding", "bindings"])
 async def test_binding_puts_a_pod_on_its_node(client: LocalClient, through: str):
     await client.create(PODS, pod("p"))
+    await client.patch(PODS, "p", {"status": {"nominatedNodeName": "n1"}}, subresource="status")
     binding = {
-        "metadata": {"name": "p", "annotations": {"why": "fits"}},
+        "metadata": {"name": "p", "annotations": {"why": "fits"}, "labels": {"zone": "a"}},
         "target": {"kind": "Node", "name": "n1"},
     }
 
@@ -95,6 +96,9 @@ async def test_binding_puts_a_pod_on_its_node(client: LocalClient, through: str)
     assert (await bind())["status"] == "Success"
     obj = await client.get(PODS, "p")
     assert obj["spec"]["nodeName"] == "n1" and obj["metadata"]["annotations"] == {"why": "fits"}
+    assert obj["metadata"]["labels"]["zone"] == "a"
+    assert obj["metadata"]["generation"] == 1, "what is wanted of it has not changed"
+    assert "nominatedNodeName" not in obj["status"]
     condition = obj["status"]["conditions"][0]
     assert (condition["type"], condition["status"]) == ("PodScheduled", "True")
     assert condition["lastTransitionTime"] == "2026-01-01T00:00:00Z"
@@ -208,6 +212,24 @@ async def test_logs_come_from_the_pods_node(client: LocalClient, agent: Agent):
 async def test_a_pod_without_a_node_has_no_logs_yet(client: LocalClient):
     await client.create(PODS, pod("p"))
     assert await read(client) == b""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit_bytes": 0}, "limitBytes: Invalid value: 0: must be greater than 0"),
+        ({"tail_lines": -1}, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ({"since_seconds": 0}, "sinceSeconds: Invalid value: 0: must be greater than 0"),
+        (
+            {"since_seconds": 1, "since_time": "2026-01-01T00:00:00Z"},
+            ": Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ),
+    ],
+)
+async def test_amounts_of_a_log_that_mean_nothing(client: LocalClient, options, message):
+    await client.create(PODS, pod("p", node="n1"))
+    error = await refused(read(client, **options))
+    assert (error.code, error.message) == (422, f'PodLogOptions "p" is invalid: {message}')
 
 
 async def test_which_container_is_meant(client: LocalClient, agent: Agent):

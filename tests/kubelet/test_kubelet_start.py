@@ -1,7 +1,10 @@
 """Pods come up: sandbox, init containers, sidecars, containers, and the status the API then has."""
 
+import msgspec
 from kubelet_world import condition, container, pod, status_of, terminated, waiting, world  # noqa: F401
+from lightkube.models.core_v1 import Pod
 
+from ktui.engine.kubelet.hosts_file import hosts_file
 from ktui.engine.kubelet.runtime.base import ExecResult
 from ktui.kube.kinds import LEASES, NODES
 
@@ -196,3 +199,36 @@ async def test_a_new_image_restarts_only_that_container(world):  # noqa: F811 - 
     assert status_of(after, "b")["containerID"] == status_of(before, "b")["containerID"]
     assert status_of(after, "a")["image"].endswith("app:2")
     assert ("Killing", "Container a definition changed, will be restarted") in await world.events()
+
+
+async def test_an_image_is_mounted_as_a_volume(world):  # noqa: F811 - a fixture of that name
+    volume = {"name": "files", "image": {"reference": "registry.test/files:2"}}
+    mounts = [{"name": "files", "mountPath": "/files"}]
+    await world.create(pod("web", container(volumeMounts=mounts), volumes=[volume]))
+    await world.running()
+    (record,) = await world.records()
+    spec = world.runtime.container_spec(record.containers[0].id)
+    (mount,) = [mount for mount in spec.mounts if mount.target == "/files"]
+    image = await world.runtime.image_status("registry.test/files:2")
+    assert (mount.image, mount.read_only, mount.source) == (image.id, True, "")
+    pulled = [message for reason, message in await world.events() if reason == "Pulling"]
+    assert pulled == ['Pulling image "registry.test/app:1"', 'Pulling image "registry.test/files:2"']
+
+
+async def test_an_image_that_is_no_volume_keeps_its_container_waiting(world):  # noqa: F811 - a fixture of that name
+    volume = {"name": "files", "image": {"reference": "registry.test/files:2", "pullPolicy": "Never"}}
+    mounts = [{"name": "files", "mountPath": "/files"}]
+    await world.create(pod("web", container(volumeMounts=mounts), volumes=[volume]))
+    found = await world.until(lambda p: waiting(p).get("reason") == "ErrImageNeverPull")
+    assert waiting(found)["message"] == (
+        'Container image "registry.test/files:2" is not present with pull policy of Never'
+    )
+
+
+def test_a_host_name_of_its_own_choice_has_no_domain():
+    def names(**spec):
+        text = hosts_file(msgspec.convert(pod(**spec), Pod), ["10.0.0.5"], "cluster.local", "")
+        return next(line for line in text.splitlines() if line.startswith("10.0.0.5")).split()[1:]
+
+    assert names(subdomain="sub") == ["web.sub.default.svc.cluster.local", "web"]
+    assert names(subdomain="sub", hostnameOverride="mine") == ["mine"]

@@ -124,6 +124,26 @@ def test_mounts():
     assert mount_body(Mount(target="/m", size_bytes=5))["options"] == ["rw", "size=5"]
 
 
+def test_an_images_files_are_a_volume_of_their_own():
+    mounts = [Mount(target="/a", source="/b"), Mount(target="/i", image="sha256:abc", read_only=True)]
+    body = container_body(
+        "abcd", "p" * 64, {}, POD, ContainerSpec(name="c", attempt=0, image="x", mounts=mounts), IMAGE
+    )
+    assert [mount["destination"] for mount in body["mounts"]] == ["/a"]
+    assert body["image_volumes"] == [{"source": "abc", "destination": "/i", "readWrite": False}]
+    part = container_body(
+        "abcd",
+        "p" * 64,
+        {},
+        POD,
+        ContainerSpec(
+            name="c", attempt=0, image="x", mounts=[Mount(target="/i", image="i", image_path="a/b")]
+        ),
+        IMAGE,
+    )
+    assert part["image_volumes"][0]["subPath"] == "a/b"
+
+
 @pytest.mark.parametrize(("name", "number"), [("SIGTERM", 15), ("HUP", 1), ("9", 9), ("SIGRTMIN+3", 37)])
 def test_signal_names(name, number):
     assert signal_number(name) == number

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightkube.models.core_v1 import Container, Pod, VolumeMount
@@ -52,6 +52,8 @@ class ContainerInputs:
     termination_file: Path
     node_memory: int
     seccomp_dir: Path
+    image_volumes: Mapping[str, ImageRecord] = field(default_factory=dict[str, ImageRecord])
+    """The images of volumes of the type `image`, by volume name."""
     target_id: str = ""
     """The running container whose processes this one is to see."""
 
@@ -94,11 +96,14 @@ def _hosts_mount(container: Container, inputs: ContainerInputs) -> list[Mount]:
 
 def volume_mount(mount: VolumeMount, container: Container, inputs: ContainerInputs) -> Mount:
     """One `volumeMounts` entry. Raises ConfigError for a subPath that can't be told."""
+    target = mount.mountPath if mount.mountPath.startswith("/") else posixpath.join("/", mount.mountPath)
+    if image := inputs.image_volumes.get(mount.name):
+        inside = sub_path(mount, inputs.environment)
+        return Mount(target=target, image=image.id, image_path=inside, read_only=True)
     base = inputs.volume_paths.get(mount.name)
     if base is None:
         raise ConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
     inside = sub_path(mount, inputs.environment)
-    target = mount.mountPath if mount.mountPath.startswith("/") else posixpath.join("/", mount.mountPath)
     return Mount(
         target=target,
         source=str(inputs.sub_paths.get(mount.mountPath, base / inside) if inside else base),
@@ -142,7 +147,7 @@ def build_sandbox_spec(
     return SandboxSpec(
         pod=PodIdentity(metadata.namespace or "", metadata.name or "", metadata.uid or ""),
         attempt=attempt,
-        hostname=hostname(pod),
+        hostname="" if host_network else hostname(pod),  # on the node's network it has the node's name
         labels=labels.of_pod(pod),
         dns=pod_dns(pod, cluster_dns, host_dns),
         host_aliases=[(alias.ip, name) for alias in spec.hostAliases or () for name in alias.hostnames or ()],

@@ -37,7 +37,7 @@ def hosts_file(pod: Pod, pod_ips: Sequence[str], domain: str, host_text: str) ->
 def _own_line(pod: Pod, address: str, domain: str) -> str:
     name = hostname(pod)
     subdomain = pods.spec(pod).subdomain
-    if not subdomain:
+    if not subdomain or pods.spec(pod).hostnameOverride:
         return f"{address}\t{name}"
     full = f"{name}.{subdomain}.{pods.meta(pod).namespace}.svc.{domain}"
     return f"{address}\t{full}\t{name}"

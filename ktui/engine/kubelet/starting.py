@@ -38,6 +38,7 @@ from ktui.engine.kubelet.runtime.base import (
     ContainerState,
     ImageError,
     ImageRecord,
+    RegistryAuth,
     RuntimeCallError,
 )
 from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
@@ -129,11 +130,16 @@ class PodStarter:
         sandbox = runtime.current
         if sandbox is None:
             raise StartError("CreateContainerError", "the pod's sandbox is not running", 0.0)
-        references, image = await self._image(pod, container, events)
+        references = await self._references(pod)
+        auths = self._pull_auths(pod, container, references, events)
+        image = await self._image(pod, container, auths, events)
+        image_volumes = await self._image_volumes(pod, container, references, events)
         attempt = next_attempt(pod, container, runtime)
         try:
             inputs = await self._inputs(pod, container, references, image, attempt, list(sandbox.ips))
-            inputs = replace(inputs, target_id=_target_id(pod, container, runtime))
+            inputs = replace(
+                inputs, image_volumes=image_volumes, target_id=_target_id(pod, container, runtime)
+            )
             spec = build_container_spec(pod, container, inputs)
         except (ConfigError, VolumeError, OSError) as error:
             events.warning("Failed", f"Error: {error}", container.name)
@@ -191,14 +197,15 @@ class PodStarter:
         finally:
             self._health.starting.discard(container_id)
 
-    async def _image(
-        self, pod: Pod, container: Container, events: PodEvents
-    ) -> tuple[References, ImageRecord]:
-        context = self._context
+    async def _references(self, pod: Pod) -> References:
         try:
-            references = await context.references.read(pod)
+            return await self._context.references.read(pod)
         except StatusError as error:
             raise StartError("CreateContainerConfigError", str(error)) from error
+
+    def _pull_auths(
+        self, pod: Pod, container: Container, references: References, events: PodEvents
+    ) -> list[RegistryAuth]:
         names = [reference.name or "" for reference in pods.spec(pod).imagePullSecrets or ()]
         for name in names:
             if name and name not in references.secrets:
@@ -208,9 +215,28 @@ class PodStarter:
                 )
                 events.warning("FailedToRetrieveImagePullSecret", message)
         found = [references.secrets[name] for name in names if name in references.secrets]
-        auths = matching_auths(container.image or "", found)
+        return matching_auths(container.image or "", found)
+
+    async def _image_volumes(
+        self, pod: Pod, container: Container, references: References, events: PodEvents
+    ) -> dict[str, ImageRecord]:
+        """The images the container mounts as volumes, pulled as theirs is."""
+        mounted = {mount.name for mount in container.volumeMounts or ()}
+        found: dict[str, ImageRecord] = {}
+        for volume in pods.spec(pod).volumes or ():
+            if volume.image is None or volume.name not in mounted:
+                continue
+            # Pulled for the pod, not for one of its containers: events name none.
+            source = Container(name="", image=volume.image.reference, imagePullPolicy=volume.image.pullPolicy)
+            auths = self._pull_auths(pod, source, references, events)
+            found[volume.name] = await self._image(pod, source, auths, events)
+        return found
+
+    async def _image(
+        self, pod: Pod, container: Container, auths: Sequence[RegistryAuth], events: PodEvents
+    ) -> ImageRecord:
         try:
-            return references, await context.puller.ensure(pod, container, auths, events)
+            return await self._context.puller.ensure(pod, container, auths, events)
         except ImagePullBackOffError as error:
             events.warning("Failed", f"Error: {error.reason}", container.name)
             raise StartError(error.reason, str(error), error.seconds) from error

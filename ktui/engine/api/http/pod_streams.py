@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS = 30.0
 _HANG_UP_SECONDS = 2.0
+_BASE64_LOG = "base64.binary.k8s.io"
+_LOG_PROTOCOLS = ("binary.k8s.io", _BASE64_LOG)
 
 StreamHandler = Callable[[web.Request, Request, Target], Awaitable[web.StreamResponse]]
 
@@ -53,6 +56,12 @@ class PodStreamHandlers:
 
     async def _log(self, request: web.Request, caller: Request, target: Target) -> web.StreamResponse:
         options = queries.log_options(request.query)
+        socket = web.WebSocketResponse(protocols=_LOG_PROTOCOLS, heartbeat=_HEARTBEAT_SECONDS)
+        if socket.can_prepare(request):
+            async with self._server.logs(caller, target.name, target.namespace, options) as chunks:
+                await socket.prepare(request)
+                await _send_all(socket, chunks)
+            return socket
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         async with self._server.logs(caller, target.name, target.namespace, options) as chunks:
             await response.prepare(request)
@@ -119,6 +128,33 @@ class PodStreamHandlers:
         await _served(connection, _messages(socket), port_forward.serve_port_forward(connection, pod, dial))
         await socket.close()
         return socket
+
+
+async def _send_all(socket: web.WebSocketResponse, chunks: AsyncIterator[bytes]) -> None:
+    """Send what there is to read until it ends or the client leaves; closes the socket."""
+
+    async def send() -> None:
+        async for chunk in chunks:
+            if socket.ws_protocol == _BASE64_LOG:
+                await socket.send_str(base64.b64encode(chunk).decode())
+            else:
+                await socket.send_bytes(chunk)
+
+    sending = asyncio.create_task(send())
+    leaving = asyncio.create_task(_left(socket))
+    try:
+        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sending.cancel()
+        leaving.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+        await socket.close()
+
+
+async def _left(socket: web.WebSocketResponse) -> None:
+    """Return when the client closes; it has nothing to say before."""
+    async for _ in socket:
+        pass
 
 
 def _chosen(request: web.Request, known: tuple[str, ...]) -> str:

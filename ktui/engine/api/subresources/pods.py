@@ -47,7 +47,7 @@ def target_of(binding: Object) -> str:
 
 
 def bound(pod: Object, binding: Object, node: str, now: str) -> Object:
-    """The pod on its node, with the condition PodScheduled; 409 if it cannot go there."""
+    """The pod on its node, with the condition PodScheduled and no nomination; 409 if it cannot go there."""
     metadata, wanted = metadata_of(pod), metadata_of(binding)
     name = metadata["name"]
     spec: Object = pod.get("spec") or {}
@@ -71,12 +71,12 @@ def bound(pod: Object, binding: Object, node: str, now: str) -> Object:
             raise bad_request("Binding.metadata.annotations must be an object of strings")
         added = cast("Object", annotations)
         metadata = {**metadata, "annotations": {**section(metadata, "annotations"), **added}}
+    if labels := section(wanted, "labels"):
+        metadata = {**metadata, "labels": {**section(metadata, "labels"), **labels}}
     condition = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
-    return {
-        **_with_condition(pod, condition),
-        "metadata": metadata,
-        "spec": {**spec, "nodeName": node},
-    }
+    placed = _with_condition(pod, condition)
+    status = {name: value for name, value in placed["status"].items() if name != "nominatedNodeName"}
+    return {**placed, "metadata": metadata, "spec": {**spec, "nodeName": node}, "status": status}
 
 
 def disrupted(pod: Object, now: str) -> Object:

@@ -14,10 +14,11 @@ from ktui.client.base import ExecOptions, ExecSession, LogOptions
 from ktui.client.node import NodeAgent
 from ktui.engine.api.documents import metadata_of
 from ktui.kube.data import section
-from ktui.kube.errors import bad_request, unavailable
-from ktui.kube.resource import Object
+from ktui.kube.errors import Cause, bad_request, invalid, unavailable
+from ktui.kube.resource import Object, Resource
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_LOG_OPTIONS = Resource("", "v1", "pods/log", "PodLogOptions", True)
 _KINDS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -30,6 +31,7 @@ class PodStreams:
     @asynccontextmanager
     async def logs(self, pod: Object, options: LogOptions) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Chunks of a container's log; nothing yet for a pod without a node."""
+        check_log_options(_name(pod), options)
         container = chosen_container(pod, options.container)
         if not _node_of(pod):
             yield _nothing()
@@ -75,6 +77,26 @@ class PodStreams:
         if agent is None:
             raise unavailable(f'node "{node}" does not answer: its kubelet is not running')
         return agent
+
+
+def check_log_options(pod: str, options: LogOptions) -> None:
+    """Refuse amounts that mean nothing, and two answers to one question."""
+    causes: list[Cause] = []
+    if options.tail_lines is not None and options.tail_lines < 0:
+        causes.append(_out_of_range("tailLines", options.tail_lines, "must be greater than or equal to 0"))
+    if options.limit_bytes is not None and options.limit_bytes < 1:
+        causes.append(_out_of_range("limitBytes", options.limit_bytes, "must be greater than 0"))
+    if options.since_seconds is not None and options.since_time:
+        why = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+        causes.append(Cause("", "FieldValueForbidden", why))
+    elif options.since_seconds is not None and options.since_seconds < 1:
+        causes.append(_out_of_range("sinceSeconds", options.since_seconds, "must be greater than 0"))
+    if causes:
+        raise invalid(_LOG_OPTIONS, pod, causes)
+
+
+def _out_of_range(field: str, value: int, why: str) -> Cause:
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {value}: {why}")
 
 
 def chosen_container(pod: Object, asked: str) -> str:

@@ -82,10 +82,14 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A bind of `source` (a host path), or a tmpfs when `source` is empty."""
+    """A bind of `source` (a host path), the files of `image`, or a tmpfs when there is neither."""
 
     target: str
     source: str = ""
+    image: str = ""
+    """The id of an image, mounted read-only."""
+    image_path: str = ""
+    """The folder of the image to mount, "" for all of it."""
     read_only: bool = False
     size_bytes: int | None = None
     """Only for tmpfs."""

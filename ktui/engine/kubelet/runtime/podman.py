@@ -64,6 +64,7 @@ _STARTS_AT_ONCE = 4
 """2 cores: 7.6 pods/s one at a time, 11.8 with four, 10.8 with eight."""
 _WITH_VOLUMES = {"force": "true", "timeout": "0", "v": "true", "volumes": "true"}
 """Those that an image's VOLUME made. Podman's documents say `v`, Podman 4 reads `volumes`."""
+_IMAGE_PATH_SINCE = (5, 4)
 _KILL_SECONDS = 10.0
 _ATTACH_END_SECONDS = 2.0
 
@@ -84,6 +85,7 @@ class PodmanRuntime:
         self._exec = PodmanExec(self._rest, "", {})
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._network: str | None = None
+        self._version: tuple[int, int] = (0, 0)
         self._events = PodmanEvents(self._rest, self._service, self._index, self.identity.engine)
 
     async def start(self) -> RuntimeInfo:
@@ -97,6 +99,8 @@ class PodmanRuntime:
             self._network = self.identity.network if chosen.rootless_bridge else None
             self._exec = PodmanExec(self._rest, chosen.name, self._service.environment)
             info = await self._images.info()
+            major, minor, *_ = str(info["version"]["Version"]).split(".")
+            self._version = (int(major), int(minor))
             await self._events.start(chosen.name)
         except BaseException:
             await self.close()
@@ -236,6 +240,8 @@ class PodmanRuntime:
         image = await self._images.status(spec.image)
         if image is None:
             raise NotFoundError(f"{spec.image}: image not known")
+        if any(mount.image_path for mount in spec.mounts) and self._version < _IMAGE_PATH_SINCE:
+            raise RuntimeCallError("subPath of an image volume needs Podman 5.4 or newer")
         target = self._index.find(spec.process_namespace_of) if spec.process_namespace_of else None
         body = container_body(
             self.identity.engine,

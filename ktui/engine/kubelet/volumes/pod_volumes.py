@@ -74,7 +74,8 @@ class PodVolumes:
         mounted = _mounted_names(context.pod)
         paths: dict[str, Path] = {}
         for volume in pods.spec(context.pod).volumes or ():
-            if volume.name not in mounted:
+            # The runtime itself mounts images.
+            if volume.name not in mounted or volume.image is not None:
                 continue
             plugin = self._plugin(volume)
             if refresh_only and not plugin.refreshes:
