@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from ktui.client.base import Client
 from ktui.describe import related
+from ktui.describe.autoscaling import describe_autoscaler
 from ktui.describe.certificates import describe_certificate_request
 from ktui.describe.config import describe_config_map, describe_secret, describe_service_account
 from ktui.describe.generic import describe_generic
@@ -57,6 +58,7 @@ DESCRIBERS: Final[Mapping[str, Describer]] = {
     kinds.DEPLOYMENTS.key: Describer(related.of_deployment, describe_deployment),
     kinds.ENDPOINTS.key: Describer(related.with_events, describe_endpoints),
     kinds.ENDPOINT_SLICES.key: Describer(related.with_events, describe_endpoint_slice),
+    kinds.HORIZONTAL_POD_AUTOSCALERS.key: Describer(related.with_events, describe_autoscaler),
     kinds.INGRESSES.key: Describer(related.of_ingress, describe_ingress),
     kinds.INGRESS_CLASSES.key: Describer(related.with_events, describe_ingress_class),
     kinds.JOBS.key: Describer(related.with_events, describe_job),

@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import autoscaling_objects
 import batch_objects
 import network_objects
 import objects
@@ -52,6 +53,7 @@ CASES: list[tuple[Resource, dict[str, Any]]] = [
     (kinds.PRIORITY_CLASSES, objects.PRIORITY_CLASS),
     *((kinds.EVENTS, event) for event in objects.EVENTS),
     *network_objects.CASES,
+    *autoscaling_objects.CASES,
     *batch_objects.CASES,
     *storage_objects.CASES,
 ]

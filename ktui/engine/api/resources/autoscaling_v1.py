@@ -32,7 +32,7 @@ def to_v2(autoscaler: Object) -> Object:
     share = section(autoscaler, "spec").get("targetCPUUtilizationPercentage")
     metrics = [_moved(each, _SPEC_TO_V2) for each in said[_METRICS] or ()]
     if share is not None:
-        metrics.insert(0, _cpu({"target": {"type": "Utilization", "averageUtilization": share}}))
+        metrics.append(_cpu({"target": {"type": "Utilization", "averageUtilization": share}}))
     if metrics:
         spec["metrics"] = metrics
     if said[_BEHAVIOR]:
@@ -44,9 +44,8 @@ def to_v2(autoscaler: Object) -> Object:
     }
     current = [_moved(each, _STATUS_TO_V2) for each in said[_CURRENT] or ()]
     now = section(autoscaler, "status").get("currentCPUUtilizationPercentage")
-    if now is not None:
-        current = [each for each in current if not _is_cpu(each)]
-        current.insert(0, _cpu({"current": {"averageUtilization": now}}))
+    if now is not None and not current:
+        current = [_cpu({"current": {"averageUtilization": now}})]
     if current:
         status["currentMetrics"] = current
     if said[_CONDITIONS]:
