@@ -182,6 +182,15 @@ PRIORITY_CLASSES = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, "priorityclass", ("pc",)
 )
 
+_DEVICES = "resource.k8s.io"
+DEVICE_CLASSES = Resource(_DEVICES, "v1", "deviceclasses", "DeviceClass", False, "deviceclass")
+DEVICE_TAINT_RULES = Resource(_DEVICES, "v1", "devicetaintrules", "DeviceTaintRule", False, "devicetaintrule")
+RESOURCE_CLAIMS = Resource(_DEVICES, "v1", "resourceclaims", "ResourceClaim", True, "resourceclaim")
+RESOURCE_CLAIM_TEMPLATES = Resource(
+    _DEVICES, "v1", "resourceclaimtemplates", "ResourceClaimTemplate", True, "resourceclaimtemplate"
+)
+RESOURCE_SLICES = Resource(_DEVICES, "v1", "resourceslices", "ResourceSlice", False, "resourceslice")
+
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False, "runtimeclass")
 
 _STORAGE = "storage.k8s.io"

@@ -6,6 +6,16 @@ from certificate_objects import certificate, pod_request
 
 from ktui.kube.resource import Object
 
+CLAIM: Object = {
+    "devices": {
+        "requests": [
+            {"name": "gpu", "exactly": {"deviceClassName": "gpu.example.com"}},
+            {"name": "any", "firstAvailable": [{"name": "big", "deviceClassName": "gpu.example.com"}]},
+        ],
+        "constraints": [{"requests": ["gpu", "any/big"], "matchAttribute": "example.com/rev"}],
+        "config": [{"opaque": {"driver": "gpu.example.com", "parameters": {"a": 1}}}],
+    }
+}
 CLUSTER_BODIES: dict[str, Object] = {
     "clustertrustbundles.certificates.k8s.io": {"spec": {"trustBundle": certificate()}},
     "podcertificaterequests.certificates.k8s.io": {"spec": pod_request()["spec"]},
@@ -39,6 +49,28 @@ CLUSTER_BODIES: dict[str, Object] = {
         "spec": {
             "type": "Limited",
             "limited": {"limitResponse": {"type": "Queue", "queuing": {"queues": 16}}},
+        }
+    },
+    "deviceclasses.resource.k8s.io": {
+        "spec": {"selectors": [{"cel": {"expression": "device.driver == 'gpu.example.com'"}}]}
+    },
+    "devicetaintrules.resource.k8s.io": {
+        "spec": {"deviceSelector": {"driver": "gpu.example.com"}, "taint": {"key": "a", "effect": "None"}}
+    },
+    "resourceclaims.resource.k8s.io": {"spec": CLAIM},
+    "resourceclaimtemplates.resource.k8s.io": {"spec": {"spec": CLAIM}},
+    "resourceslices.resource.k8s.io": {
+        "spec": {
+            "driver": "gpu.example.com",
+            "nodeName": "n1",
+            "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1},
+            "devices": [
+                {
+                    "name": "gpu-0",
+                    "attributes": {"model": {"string": "a"}, "example.com/rev": {"version": "1.0.0"}},
+                    "capacity": {"memory": {"value": "8Gi"}},
+                }
+            ],
         }
     },
     "csidrivers.storage.k8s.io": {"spec": {"tokenRequests": [{"audience": "a"}]}},
