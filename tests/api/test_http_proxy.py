@@ -22,6 +22,9 @@ from ktui.kube.errors import StatusError, status
 
 POD = "/api/v1/namespaces/default/pods/web"
 NODE = "/api/v1/nodes/n/proxy"
+PAGE = """<!-- <a href="/no"> --><a class=x href='/a?b=1&amp;c=2' title="a > b">é</a><img
+ alt="src=/x" src=/i.png><script src="/s.js">let a = '<a href="/no">'</script>
+<A HREF="https://10.1.2.3:8080/">here</A><a href="https://elsewhere.test/x">there</a><a href="near">next</a>"""
 
 
 @dataclass
@@ -47,6 +50,11 @@ async def _echo(request: web.Request) -> web.StreamResponse:
     """Tells what arrived."""
     if request.path == "/away":
         return web.Response(status=302, headers={"Location": request.query["to"]})
+    if request.path == "/page":
+        response = web.Response(body=PAGE.encode(), headers={"Content-Type": "text/html; charset=utf-8"})
+        if coding := request.query.get("coding"):
+            response.enable_compression(web.ContentCoding(coding))
+        return response
     if request.path == "/ws":
         socket = web.WebSocketResponse(protocols=("chat",))
         await socket.prepare(request)
@@ -196,6 +204,19 @@ async def test_redirects_stay_behind_the_proxy(world: World):
 def test_a_redirect_that_is_already_behind_the_proxy_is_left():
     assert relocated("/p/proxy/x", "/p/proxy", ()) == "/p/proxy/x"
     assert relocated("http://[broken", "/p/proxy", ()) == "http://[broken"
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+async def test_links_of_pages_stay_behind_the_proxy(world: World, coding: str):
+    code, page = await world.call("GET", f"{POD}/proxy/page?coding={coding}")
+    below = f"{POD}/proxy"
+    expected = (
+        PAGE.replace("'/a?b=1&amp;c=2'", f'"{below}/a?b=1&amp;c=2"')
+        .replace("src=/i.png", f'src="{below}/i.png"')
+        .replace('"/s.js"', f'"{below}/s.js"')
+        .replace('"https://10.1.2.3:8080/"', f'"{below}/"')
+    )
+    assert (code, page) == (200, expected)
 
 
 async def test_an_upgrade_becomes_a_tunnel(world: World):

@@ -1,8 +1,8 @@
 """The subresource `proxy`: requests handed on to a pod, a node's agent or a service, and answers handed back.
 
 Everything a client sends goes on as it comes, except for what concerns only this connection (hop-by-hop headers)
-and what says who it is. Upgrades become a tunnel. Redirects within the backend stay behind the proxy. The verb that
-a caller needs follows from the method, as kube-apiserver has it.
+and what says who it is. Upgrades become a tunnel. Redirects within the backend stay behind the proxy, and so do the
+links of its pages. The verb that a caller needs follows from the method, as kube-apiserver has it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from ktui.client.node import NodeAgent
 from ktui.engine.api.http.answers import method_not_allowed
+from ktui.engine.api.http.links import MOST_BYTES, is_page, relinked
 from ktui.engine.api.http.takeover import Raw, TakenOver, take_over
 from ktui.engine.api.http.target import PROXY, Target
 from ktui.engine.api.http.upstream import SWITCHING, Exchange, Head, Headers, UpstreamError
@@ -37,6 +38,7 @@ _VERBS: Final = {
     "OPTIONS": "",
 }
 _DIAL_SECONDS: Final = 30.0
+_PARTIAL: Final = 206
 _HOP_BY_HOP: Final = frozenset(
     (
         "connection",
@@ -210,23 +212,45 @@ async def _answered(
     request: web.Request, exchange: Exchange, head: Head, prefix: str, address: str
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=head.status, reason=head.reason)
-    sized = not head.get("transfer-encoding")
+    hosts = (address, request.headers.get("Host", ""))
+    coding = head.get("content-encoding").lower()
+    has_links = is_page(head.get("content-type"), coding) and head.status != _PARTIAL
+    sized = not head.get("transfer-encoding") and not has_links
     for name, value in _kept(head.headers):
         lower = name.lower()
         if lower.startswith(_CORS) or (lower == "content-length" and not sized):
             continue
         if lower == "location":
-            value = relocated(value, prefix, (address, request.headers.get("Host", "")))
+            value = relocated(value, prefix, hosts)
         response.headers.add(name, value)
-    await response.prepare(request)
     try:
-        async for chunk in exchange.body(request.method, head):
+        chunks = exchange.body(request.method, head)
+        if has_links:
+            chunks = _with_links(chunks, coding, lambda link: relocated(link, prefix, hosts))
+        await response.prepare(request)
+        async for chunk in chunks:
             await response.write(chunk)
     except UpstreamError as error:
         # The answer has begun: that it is not whole shows in how the connection ends.
         raise ConnectionAbortedError(f"the answer of {address} broke off: {error}") from error
     await response.write_eof()
     return response
+
+
+async def _with_links(
+    chunks: AsyncIterator[bytes], coding: str, lead: Callable[[str], str]
+) -> AsyncIterator[bytes]:
+    """A page once it is there whole, with its links led elsewhere; one that is too large as it comes."""
+    page = bytearray()
+    async for chunk in chunks:
+        page += chunk
+        if len(page) > MOST_BYTES:
+            yield bytes(page)
+            async for more in chunks:
+                yield more
+            return
+    if page:
+        yield await asyncio.to_thread(relinked, bytes(page), coding, lead)
 
 
 def relocated(location: str, prefix: str, hosts: tuple[str, ...]) -> str:
