@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import msgspec
 from lightkube.models.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 
-from ktui.kube.resource import Object
 from ktui.kube.selector import Requirement, Selector
 
 _OPERATORS: Final = {
@@ -33,6 +31,14 @@ class NamedNode(Protocol):
 
     @property
     def labels(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A node by what is asked of it."""
+
+    name: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,9 @@ def preferred_nodes(spec: PodSpec) -> Sequence[NodeTerm]:
     return [_term(weighted.preference, weighted.weight) for weighted in preferred or ()]
 
 
-def suits(selector: Object, node: NamedNode) -> bool:
-    """Whether a node selector (plain data, as a volume's required node affinity) allows the node."""
-    terms = msgspec.convert(selector, NodeSelector).nodeSelectorTerms
-    return any(_term(term).matches(node) for term in terms)
+def suits(selector: NodeSelector, node: NamedNode) -> bool:
+    """Whether a node selector, as a volume's required node affinity, allows the node."""
+    return any(_term(term).matches(node) for term in selector.nodeSelectorTerms)
 
 
 def _term(term: NodeSelectorTerm, weight: int = 0) -> NodeTerm:

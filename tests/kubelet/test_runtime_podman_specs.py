@@ -9,6 +9,7 @@ from ktui.engine.kubelet.runtime import cgroups
 from ktui.engine.kubelet.runtime.base import (
     ContainerSpec,
     ContainerState,
+    Device,
     DNSConfig,
     ImageError,
     ImageRecord,
@@ -116,6 +117,22 @@ def test_container_body():
     }
     assert (body["cap_add"], body["cap_drop"]) == (["CAP_NET_ADMIN"], ["ALL"])
     assert (body["user"], body["stop_signal"]) == ("5", 10)
+
+
+def test_devices_are_mounted_where_podman_would_leave_them_out():
+    def body(privileged):
+        spec = ContainerSpec(
+            name="main",
+            attempt=0,
+            image="nginx:1",
+            devices=[Device(source="/dev/loop3", target="/dev/xvda")],
+            security=Security(privileged=privileged),
+        )
+        return container_body("abcd", "p" * 64, {}, POD, spec, IMAGE)
+
+    assert body(False)["devices"] == [{"path": "/dev/loop3:/dev/xvda:rwm"}]
+    assert "devices" not in body(True)
+    assert [(m["source"], m["destination"]) for m in body(True)["mounts"]] == [("/dev/loop3", "/dev/xvda")]
 
 
 def test_mounts():

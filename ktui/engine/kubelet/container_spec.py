@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightkube.models.core_v1 import Container, Pod, VolumeMount
+from lightkube.models.core_v1 import Container, Pod, VolumeDevice, VolumeMount
 
 from ktui.engine.kubelet import labels
 from ktui.engine.kubelet import pod as pods
@@ -21,6 +21,7 @@ from ktui.engine.kubelet.expansion import expand, unresolved
 from ktui.engine.kubelet.resources import container_resources
 from ktui.engine.kubelet.runtime.base import (
     ContainerSpec,
+    Device,
     DNSConfig,
     ImageRecord,
     Mount,
@@ -78,6 +79,7 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
                 source=str(inputs.termination_file),
             ),
         ],
+        devices=[_device(device, container, inputs) for device in container.volumeDevices or ()],
         resources=container_resources(pod, container, inputs.node_memory),
         security=container_security(pod, container, inputs.image, inputs.seccomp_dir),
         stdin=bool(container.stdin),
@@ -110,6 +112,14 @@ def volume_mount(mount: VolumeMount, container: Container, inputs: ContainerInpu
         read_only=bool(mount.readOnly),
         propagation=_PROPAGATION.get(mount.mountPropagation or "", "private"),  # pyright: ignore[reportArgumentType] - the table holds only what the type names
     )
+
+
+def _device(device: VolumeDevice, container: Container, inputs: ContainerInputs) -> Device:
+    """One `volumeDevices` entry."""
+    source = inputs.volume_paths.get(device.name)
+    if source is None:
+        raise ConfigError(f'cannot find volume "{device.name}" to pass into container "{container.name}"')
+    return Device(source=str(source), target=device.devicePath)
 
 
 def sub_path(mount: VolumeMount, environment: Mapping[str, str]) -> str:

@@ -54,6 +54,8 @@ class KubeletContext:
     service_variables: Callable[[Pod], Mapping[str, str]] = field(default=lambda pod: {})
     """The variables that tell a pod where Services are."""
     admit: Callable[[Pod], Waiting | None] = field(default=lambda pod: None)
+    node_labels: Callable[[], Mapping[str, str]] = field(default=dict)
+    """This node's labels as they are now."""
     fits_resized: Callable[[Pod], Waiting | None] = field(default=lambda pod: None)
     """Why the node can't give a running pod what it now asks for."""
     """Whether a pod may start here; the reason why not."""
@@ -73,6 +75,7 @@ class KubeletContext:
             pod_ips=[self.host_ip] if host_network else pod_ips,
             allocatable=self.allocatable,
             memory_bytes=self.memory_bytes,
+            node_labels=self.node_labels(),
         )
 
     def connect(self, pod: Pod, sandbox_id: str) -> Connect:

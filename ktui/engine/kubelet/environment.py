@@ -34,6 +34,7 @@ class NodeFacts:
     pod_ips: Sequence[str] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict[str, str])
     memory_bytes: int = 0
+    node_labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def container_environment(

@@ -137,6 +137,7 @@ class Kubelet:
             pods_reachable=info.name == "podman" and os.geteuid() == 0,
             service_variables=service_variables or (lambda pod: {}),
             admit=self._admit,
+            node_labels=self._node_labels,
             fits_resized=self._fits_resized,
         )
         self._eviction = StorageEviction(runtime, self._employed, self.context.volumes.pod_dir, clock)
@@ -218,14 +219,16 @@ class Kubelet:
     def _admit(self, pod: Pod) -> Waiting | None:
         if refused := refusal(pod, self._pressure.conditions):
             return refused
-        node = self._nodes.get(ObjectKey("", self._node_name))
-        labels = self._registration.labels if node is None else labels_of_node(node)
         others = [
             worker.facts.claim
             for worker in self.workers.values()
             if worker.admitted and not pods.is_terminal(worker.pod)
         ]
-        return check_admission(pod, others, self.context.allocatable, labels, self._node_name)
+        return check_admission(pod, others, self.context.allocatable, self._node_labels(), self._node_name)
+
+    def _node_labels(self) -> Mapping[str, str]:
+        node = self._nodes.get(ObjectKey("", self._node_name))
+        return self._registration.labels if node is None else labels_of_node(node)
 
     def _fits_resized(self, pod: Pod) -> Waiting | None:
         uid = pods.uid(pod)

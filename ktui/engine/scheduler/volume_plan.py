@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+from lightkube.models.core_v1 import NodeSelector
+
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodClaim, PodInfo
 from ktui.engine.scheduler.volumes import Volumes
@@ -136,7 +139,7 @@ def _bound_elsewhere(claims: Iterable[Object], node: NamedNode, volumes: Volumes
 def can_be_used_on(volume: Object, node: NamedNode) -> bool:
     """Whether the volume's node affinity allows the node."""
     required = section(volume, "spec", "nodeAffinity").get("required")
-    return required is None or suits(required, node)
+    return required is None or suits(msgspec.convert(required, NodeSelector), node)
 
 
 def _plan(claims: Sequence[Object], node: NodeInfo, volumes: Volumes) -> VolumePlan | None:

@@ -97,6 +97,14 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device of the host that a container may use, at a path of its own."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """Limits put on the container's cgroup; None: unlimited."""
 
@@ -136,7 +144,7 @@ class ContainerSpec:
     working_dir: str = ""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     mounts: Sequence[Mount] = ()
-    devices: Sequence[str] = ()
+    devices: Sequence[Device] = ()
     resources: Resources = Resources()
     security: Security = Security()
     stdin: bool = False

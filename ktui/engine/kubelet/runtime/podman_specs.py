@@ -168,7 +168,7 @@ def container_body(
     if spec.resources.oom_score_adj is not None:
         body["oom_score_adj"] = max(spec.resources.oom_score_adj, least_oom_score())
     if spec.devices:
-        body["devices"] = [{"path": path} for path in spec.devices]
+        _give_devices(body, spec)
     flags = pod_labels.get(SANDBOX_FLAGS, "").split(",")
     if "host_pid" in flags:
         body["pidns"] = {"nsmode": "host"}
@@ -177,6 +177,15 @@ def container_body(
     if "host_ipc" in flags:
         body["ipcns"] = {"nsmode": "host"}
     return body
+
+
+def _give_devices(body: JSON, spec: ContainerSpec) -> None:
+    """Podman gives a privileged container all devices and leaves out those asked for: theirs are mounted."""
+    if spec.security.privileged:
+        mounts = [Mount(target=device.target, source=device.source) for device in spec.devices]
+        body["mounts"] = [*body["mounts"], *(mount_body(mount) for mount in mounts)]
+    else:
+        body["devices"] = [{"path": f"{device.source}:{device.target}:rwm"} for device in spec.devices]
 
 
 def mount_body(mount: Mount) -> JSON:

@@ -110,6 +110,9 @@ class PodVolumes:
 
 def _mounted_names(pod: Pod) -> set[str]:
     names = {mount.name for container in pods.all_containers(pod) for mount in container.volumeMounts or ()}
+    names |= {
+        device.name for container in pods.all_containers(pod) for device in container.volumeDevices or ()
+    }
     for container in pods.all_containers(pod):
         for variable in container.env or ():
             if variable.valueFrom is not None and variable.valueFrom.fileKeyRef is not None:
