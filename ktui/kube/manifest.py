@@ -100,20 +100,31 @@ def split_path(path: str) -> Iterator[str | int]:
             yield bracketed.strip('"')
 
 
-def parse(data: bytes, *, is_json: bool = False) -> list[Document]:
-    """All objects in a file, `List` kinds unfolded, empty documents left out. Raises ManifestError."""
+@dataclass(frozen=True, slots=True)
+class DuplicateKey:
+    """A key that is given once more."""
+
+    key: str
+    position: Position
+
+
+def parse(
+    data: bytes, *, is_json: bool = False, duplicates: list[DuplicateKey] | None = None
+) -> list[Document]:
+    """All objects in a file, `List` kinds unfolded, empty documents left out. Raises ManifestError, also for keys
+    given twice, unless YAML's are to be put into `duplicates`: then the last one counts."""
     if len(data) > MAX_BYTES:
         raise ManifestError(
             f"the file is larger than the {MAX_BYTES // (1024 * 1024)} MiB a manifest may have"
         )
     if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ManifestError("this is a binary file, not YAML or JSON text")
-    documents = _parse_json(data) if is_json else _parse_yaml(data)
+    documents = _parse_json(data) if is_json else _parse_yaml(data, duplicates)
     return [item for document in documents for item in _unfold(document)]
 
 
-def _parse_yaml(data: bytes) -> list[Document]:
-    builder = _Builder()
+def _parse_yaml(data: bytes, duplicates: list[DuplicateKey] | None = None) -> list[Document]:
+    builder = _Builder(duplicates)
     try:
         events = cast(Iterator[Any], yaml.parse(data, Loader=yaml.CSafeLoader))  # pyright: ignore[reportUnknownMemberType] - untyped in PyYAML's stubs
         return list(builder.documents(events))
@@ -234,7 +245,8 @@ def _type_name(value: Any) -> str:
 class _Builder:
     """Builds data and positions from parser events, one document at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, duplicates: list[DuplicateKey] | None) -> None:
+        self._duplicates = duplicates
         self._anchors: dict[str, tuple[Any, Node]] = {}
         self._nodes = 0
 
@@ -298,7 +310,9 @@ class _Builder:
             if key == "<<" and not event.style:
                 merged.extend(_merge_sources(value, child, child_path))
                 continue
-            if key in result:
+            if key in result and self._duplicates is not None:
+                self._duplicates.append(DuplicateKey(key, key_position))
+            elif key in result:
                 first = node.children[key].position
                 raise ManifestError(
                     f'duplicate key "{key}", first given in line {first.line}', key_position, child_path

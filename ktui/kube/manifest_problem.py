@@ -15,6 +15,8 @@ from ktui.kube.resource import Object
 
 _STRICT = re.compile(r'(unknown field|duplicate field) "([^"]+)"')
 """What kube-apiserver has to say of fields under strict validation: it names them in the message only."""
+_UNDECLARED = re.compile(r"\.(\S+): field not declared in schema")
+"""The same of a configuration that is applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def explain(document: Document, error: StatusError) -> tuple[Problem, ...]:
     causes = [cause for cause in error.causes if cause.field or cause.message]
     if not causes:
         causes = [Cause(path, "", f'{what} "{path}"') for what, path in _STRICT.findall(error.message)]
+        causes += [Cause(path, "", f'unknown field "{path}"') for path in _UNDECLARED.findall(error.message)]
     if not causes:
         return (Problem(error.message, document.position),)
     return tuple(Problem.in_field(document, cause.field, cause.message) for cause in causes)

@@ -43,7 +43,8 @@ def test_values(expression: str, value: object) -> None:
         ("object.spec.replicas +", "compilation failed: ERROR: <input>:1:23: Syntax error"),
         ("'%d'.format([])", "not enough arguments"),
         ("x" * 6000, "expression is longer than"),
-        ("[?object]", "compilation failed"),
+        ("[?object]", "cannot convert type"),
+        ("[?", "compilation failed"),
     ],
 )
 def test_problems(expression: str, problem: str) -> None:

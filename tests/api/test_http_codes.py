@@ -132,3 +132,36 @@ async def test_a_deleted_collection_is_answered_with_what_was_in_it(wire: Wire):
         ("a", "a"),
         ("b", "b"),
     ]
+
+
+TWICE = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"t"},"dta":1,"data":{"a":"1","a" :"2"}}'
+
+
+async def test_fields_given_twice_are_told_of_as_unknown_ones_are(wire: Wire):
+    """Of JSON by their path, in the order of the body; of an applied configuration by the line."""
+    path, headers = f"{NAMESPACE}/configmaps", {"Content-Type": "application/json"}
+    code, refused = await wire.call("POST", f"{path}?fieldValidation=Strict", data=TWICE, headers=headers)
+    assert code == 400
+    assert refused["message"].endswith('error: unknown field "dta", duplicate field "data.a"')
+    code, made = await wire.call("POST", path, data=TWICE, headers=headers)
+    assert (code, made["data"]) == (201, {"a": "2"})
+    applied = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: u}\ndata:\n  a: b\n  a: c\n"
+    query = "fieldManager=m&fieldValidation"
+    code, refused = await wire.call("PATCH", f"{path}/u?{query}=Strict", data=applied, headers=APPLY)
+    assert (code, 'line 6: key "a" already set in map' in refused["message"]) == (400, True)
+    code, made = await wire.call("PATCH", f"{path}/u?{query}=Warn", data=applied, headers=APPLY)
+    assert (code, made["data"]) == (201, {"a": "c"})
+    unknown = applied.replace("\ndata:", "\ndta: 1\ndata:")
+    code, refused = await wire.call("PATCH", f"{path}/u?{query}=Ignore", data=unknown, headers=APPLY)
+    assert (code, refused["message"]) == (
+        400,
+        "failed to create typed patch object (default/u; v1, Kind=ConfigMap): .dta: field not declared in schema",
+    )
+
+
+async def test_what_is_answered_and_not_kept_has_no_table(wire: Wire):
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    code, refused = await wire.call("POST", path, json=review, headers=headers)
+    assert (code, refused["reason"]) == (406, "NotAcceptable")

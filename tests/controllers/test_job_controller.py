@@ -148,6 +148,20 @@ async def test_policy_failed_waits_until_a_pod_has_gone(world):
     assert len(await running(world)) == 1
 
 
+async def test_policy_failed_replaces_a_pod_that_went_before_it_had_a_node(world_with_nodes):
+    world = world_with_nodes
+    world.kubelet.starts = False
+    await world.apply(JOBS, job(podReplacementPolicy="Failed"))
+    (pod,) = await running(world)
+    await world.client.delete(PODS, pod["metadata"]["name"], "default")
+    await world.settle()
+    assert (await status(world))["terminating"] == 1
+    await world.advance(40, step=5)
+    assert (await status(world))["failed"] == 1
+    (other,) = await running(world)
+    assert other["metadata"]["name"] != pod["metadata"]["name"]
+
+
 async def test_scaling_parallelism_down_deletes_pods(world):
     await world.apply(JOBS, job(parallelism=3, completions=6))
     await world.merge(JOBS, "work", {"spec": {"parallelism": 1}})

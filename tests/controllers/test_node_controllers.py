@@ -177,6 +177,24 @@ async def test_pods_of_a_node_that_is_gone_are_cleared_away(world, make):
     assert await world.names(PODS) == ["fine"]
 
 
+async def test_pods_that_leave_a_node_which_is_out_of_service_are_not_waited_for(world_with_nodes, make):
+    world = world_with_nodes
+    world.kubelet.removes = False
+    await world.node("node-1", taints=[])
+    stuck = make.pod("stuck")
+    stuck["metadata"]["finalizers"] = ["example.com/hold"]
+    await world.apply(PODS, stuck)
+    await world.client.delete(PODS, "stuck", "default")
+    await world.advance(25, step=5)
+    assert (await world.get(PODS, "stuck"))["status"]["phase"] == "Running"
+    taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+    await world.merge(NODES, "node-1", {"spec": {"taints": [taint]}})
+    condition = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "down"}
+    await world.merge(NODES, "node-1", {"status": {"conditions": [condition]}}, subresource="status")
+    await world.advance(25, step=5)
+    assert (await world.get(PODS, "stuck"))["status"]["phase"] == "Failed"
+
+
 async def test_a_pod_deleted_before_it_was_scheduled_is_cleared_away(world, make):
     world.kubelet.starts = world.kubelet.removes = False
     pod = make.pod("unscheduled", finalizers=["example.com/hold"])

@@ -6,7 +6,7 @@ authorization and admission, and put warnings into it that the rim hands to the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +30,21 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Fields that a body gives more than once, of which the last counted."""
+
+    found: Sequence[tuple[int, str]]
+    """Where in the body, and which."""
+    places: Mapping[str, int]
+    """Where each field of the body stands."""
+
+    def among(self, unknown: Sequence[str]) -> list[str]:
+        """What strict decoding says of them and of unknown fields, in the order of the body."""
+        told = [(self.places.get(path, -1), f'unknown field "{path}"') for path in unknown]
+        return [message for _, message in sorted([*told, *self.found], key=lambda each: each[0])]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call: its user, the manager its writes are tracked under, and a sink for warnings."""
 
@@ -39,6 +54,8 @@ class Request:
     warnings: list[str] = field(default_factory=list[str])
     audit: dict[str, str] = field(default_factory=dict[str, str])
     """What admission notes for the audit log."""
+    duplicates: Duplicates | None = None
+    """Fields the body gives more than once."""
     validated: bool = False
     """Writes come from ktui's own parts as typed objects: the walk along the schema is spared."""
 

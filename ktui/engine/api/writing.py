@@ -245,7 +245,9 @@ class Writer:
         """Server-side apply, which creates what is not there."""
         declaration = write.declaration
         config = in_namespace(declaration, checked_body(declaration, body), write.namespace)
-        config = self.decoded(write, config)
+        if not write.request.validated:
+            validation = write.options.field_validation
+            config = checks.applicable(write.request, declaration, config, validation)
         metadata = metadata_of(config)
         check_name(config if "name" in metadata else with_metadata(config, name=write.name), write.name)
         config = with_metadata(config, name=write.name)

@@ -47,7 +47,8 @@ class ResourceQuotaController(Controller[ObjectKey]):
         informers.of(SECRETS, Secret).add_handler(self._came_or_went)
 
     def _quota_changed(self, delta: Delta[ResourceQuota]) -> None:
-        if delta.new is not None and (delta.old is None or delta.old.spec != delta.new.spec):
+        quota = delta.new
+        if quota is not None and (delta.old is None or delta.old.spec != quota.spec or _is_off(quota)):
             self._queue.add(delta.key)
         self._came_or_went(delta)
 
@@ -112,6 +113,13 @@ class ResourceQuotaController(Controller[ObjectKey]):
                 if counts(resource, obj, now) and is_under(quota, resource, obj):
                     used = added(used, usage_of(resource, obj))
         return used
+
+
+def _is_off(quota: ResourceQuota) -> bool:
+    """Whether the status shows other limits than the spec sets: somebody else wrote it."""
+    spec: Any = quota.spec
+    status: Any = quota.status
+    return ((spec and spec.hard) or {}) != ((status and status.hard) or {})
 
 
 def _kind_of(name: str) -> str:

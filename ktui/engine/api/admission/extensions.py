@@ -1,5 +1,5 @@
-"""The plugins that objects of the cluster configure, in the order they run: webhooks that change, policies, then
-webhooks that refuse. They stand after the built-in plugins, and before quotas are charged."""
+"""The plugins that objects of the cluster configure, in the order they run: policies and webhooks that change,
+policies, then webhooks that refuse. They stand after the built-in plugins, and before quotas are charged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from ktui.engine.api.admission.base import Plugin, View
 from ktui.engine.api.admission.chain import BUILT_IN, Admission
-from ktui.engine.api.admission.policies.plugin import AdmissionPolicies
+from ktui.engine.api.admission.mutations import Mutations
+from ktui.engine.api.admission.policies.mutating import MutatingPolicies
+from ktui.engine.api.admission.policies.validating import ValidatingPolicies
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.admission.webhooks.dispatch import Dispatch
 from ktui.engine.api.admission.webhooks.hooks import Hooks
@@ -28,12 +30,14 @@ def extensions(
 
     def mutating(view: View) -> Plugin:
         hooks = Hooks(view, MUTATING_WEBHOOK_CONFIGURATIONS)
-        return MutatingWebhooks(hooks, dispatch(view), Admission(view, BUILT_IN).admit)
+        policies = MutatingPolicies(view, registry, authorizer)
+        webhooks = MutatingWebhooks(hooks, dispatch(view))
+        return Mutations((policies, webhooks), Admission(view, BUILT_IN).admit)
 
     def validating(view: View) -> Plugin:
         return ValidatingWebhooks(Hooks(view, VALIDATING_WEBHOOK_CONFIGURATIONS), dispatch(view))
 
     def policies(view: View) -> Plugin:
-        return AdmissionPolicies(view, registry, authorizer)
+        return ValidatingPolicies(view, registry, authorizer)
 
     return (mutating, policies, validating)

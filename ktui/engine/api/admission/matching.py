@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ktui.engine.api.admission.base import Attributes, View
+from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.registry import Registry
 from ktui.kube.data import items, mapping, section, string, strings
 from ktui.kube.errors import not_found
 from ktui.kube.kinds import NAMESPACES
-from ktui.kube.resource import Object, Resource
+from ktui.kube.resource import Object
 from ktui.kube.selector import Selector
 
 _GROUP: Final = "admissionregistration.k8s.io"
@@ -101,31 +102,31 @@ class Matcher:
 
     def matched(
         self, match: Match, request: Attributes, obj: Object | None, old: Object | None
-    ) -> Resource | None:
-        """The resource in the version it was matched in; None if the request is not meant.
+    ) -> Declaration | None:
+        """The kind in the version it was matched in; None if the request is not meant.
 
         Raises 404 when the rules match and the namespace whose labels decide is missing.
         """
         if match.excluded and self._resource(match, match.excluded, request) is not None:
             return None
-        found = self._resource(match, match.rules, request) if match.rules else request.resource
+        found = self._resource(match, match.rules, request) if match.rules else request.declaration
         if found is None or not _selects(match.objects, obj, old):
             return None
         return found if self._selects_namespace(match.namespaces, request, obj) else None
 
-    def _resource(self, match: Match, rules: Iterable[Rule], request: Attributes) -> Resource | None:
+    def _resource(self, match: Match, rules: Iterable[Rule], request: Attributes) -> Declaration | None:
         resource = request.resource
         about = [rule for rule in rules if rule.matches(request)]
         if any(rule.takes(resource.version) for rule in about):
-            return resource
+            return request.declaration
         if not about or not match.is_equivalent:
             return None
         others = [
-            declaration.resource
+            declaration
             for declaration in self._registry
             if declaration.resource.key == resource.key and declaration.resource.version != resource.version
         ]
-        return next((other for rule in about for other in others if rule.takes(other.version)), None)
+        return next((other for rule in about for other in others if rule.takes(other.resource.version)), None)
 
     def _selects_namespace(self, selector: Selector, request: Attributes, obj: Object | None) -> bool:
         if selector.empty:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ktui.client.base import DeleteOptions, WriteOptions
 from ktui.engine.api.admission.base import Attributes
-from ktui.engine.api.declaration import Scale
-from ktui.engine.api.documents import metadata_of
+from ktui.engine.api.declaration import Declaration, Scale
+from ktui.engine.api.documents import decode, encode, metadata_of
 from ktui.engine.api.reviews import user_info
 from ktui.engine.api.subresources.scale import scale_of, scaled
 from ktui.kube.kinds import NAMESPACES
@@ -22,7 +22,11 @@ class Shown:
     """A request in the version of its resource by which somebody knows it."""
 
     request: Attributes
-    resource: Resource
+    declaration: Declaration
+
+    @property
+    def resource(self) -> Resource:
+        return self.declaration.resource
 
     @property
     def kind(self) -> GroupVersionKind:
@@ -40,23 +44,27 @@ class Shown:
     def _scale(self) -> Scale | None:
         return self.request.declaration.scale if self.request.subresource == "scale" else None
 
-    def outward(self, obj: Object | None) -> Object | None:
+    @property
+    def _is_converted(self) -> bool:
+        return self.resource.version != self.request.resource.version and self.request.kind is None
+
+    async def outward(self, obj: Object | None) -> Object | None:
         """An object of the request as it is shown."""
         if obj is None:
             return None
         if self._scale is not None:
             return scale_of(obj, self._scale)
-        if self.resource.version == self.request.resource.version or self.request.kind is not None:
-            return obj
-        return {**obj, "apiVersion": self.resource.api_version}
+        return (
+            await _converted(obj, self.request.declaration, self.declaration) if self._is_converted else obj
+        )
 
-    def inward(self, shown: Object, obj: Object) -> Object:
+    async def inward(self, shown: Object, obj: Object) -> Object:
         """What was shown of `obj`, and changed, as an object of the request."""
         if self._scale is not None:
             return scaled(obj, shown, self._scale)
-        if self.resource.version == self.request.resource.version or self.request.kind is not None:
+        if not self._is_converted:
             return shown
-        return {**shown, "apiVersion": self.request.resource.api_version}
+        return await _converted(shown, self.declaration, self.request.declaration)
 
     def described(self, obj: Object | None) -> Object:
         """`AdmissionRequest` but for its uid and objects; what is empty is left out."""
@@ -81,6 +89,11 @@ class Shown:
         if namespace:
             described["namespace"] = namespace
         return described
+
+
+async def _converted(obj: Object, old: Declaration, new: Declaration) -> Object:
+    """An object of one version of its kind in another one, by way of the version that is stored."""
+    return decode(await new.shown(encode(await old.stored(obj))))
 
 
 def _kind_object(kind: GroupVersionKind) -> Object:

@@ -8,7 +8,18 @@ from typing import Final
 
 from ktui.engine.api import schema
 from ktui.engine.api.cel.checking import Checked, check
-from ktui.engine.api.cel.types import BOOL, DYN, STRING, ListType, MapType, Struct, Type, of_schema
+from ktui.engine.api.cel.types import (
+    BOOL,
+    DYN,
+    PATCH_TYPES,
+    STRING,
+    TYPE,
+    ListType,
+    MapType,
+    Struct,
+    Type,
+    of_schema,
+)
 
 _KIND: Final = Struct("kubernetes.GroupVersionKind", {"group": STRING, "version": STRING, "kind": STRING})
 _RESOURCE: Final = Struct(
@@ -52,10 +63,11 @@ def declared(
     obj: Type = DYN,
     params: Type | None = None,
     authorizer: bool = True,
+    patches: bool = False,
     variables: Iterable[tuple[str, str]] | None = None,
 ) -> Mapping[str, Type]:
     """What an expression may name. `params` None: there are none; `variables` are those of a policy, by name and
-    expression, of which each sees the ones before it."""
+    expression, of which each sees the ones before it. `patches`: the types by which objects are changed."""
     found: dict[str, Type] = {
         "object": obj,
         "oldObject": obj,
@@ -66,6 +78,8 @@ def declared(
         found["params"] = params
     if authorizer:
         found["authorizer"] = DYN
+    if patches:
+        found |= dict.fromkeys(PATCH_TYPES, TYPE)
     if variables is not None:
         fields: dict[str, Type] = {}
         for name, expression in variables:

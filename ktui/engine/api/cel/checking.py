@@ -22,6 +22,7 @@ from ktui.engine.api.cel.parsing import (
     Node,
     ParseError,
     Select,
+    StructOf,
     parse,
 )
 from ktui.engine.api.cel.signatures import BUILT_IN, FUNCTIONS, METHODS, OPERATORS, TYPE_NAMES, Overload
@@ -31,7 +32,9 @@ from ktui.engine.api.cel.types import (
     DOUBLE,
     DYN,
     INT,
+    JSON_PATCH,
     NULL,
+    PATCH_TYPES,
     STRING,
     TYPE,
     UINT,
@@ -111,14 +114,33 @@ class _Checker:
             case Index():
                 return self._index(node, scope)
             case ListOf():
-                types = [self.type_of(item, scope) for item in node.items]
-                return ListType(_common(types))
+                items = enumerate(self.type_of(item, scope) for item in node.items)
+                return ListType(_common([_there(each, i in node.optional) for i, each in items]))
             case MapOf():
                 keys = [self.type_of(key, scope) for key, _ in node.entries]
-                values = [self.type_of(value, scope) for _, value in node.entries]
-                return MapType(_common(keys), _common(values))
+                found = enumerate(self.type_of(value, scope) for _, value in node.entries)
+                return MapType(
+                    _common(keys), _common([_there(each, i in node.optional) for i, each in found])
+                )
+            case StructOf():
+                return self._struct(node, scope)
             case Call():
                 return self._call(node, scope)
+
+    def _struct(self, node: StructOf, scope: Mapping[str, Type]) -> Type:
+        root = node.name.partition(".")[0]
+        if root not in PATCH_TYPES or root not in scope or (root == "JSONPatch" and node.name != root):
+            return self._report(node.at, f"undeclared reference to '{node.name}' (in container '')")
+        made = JSON_PATCH if root == "JSONPatch" else Struct(node.name, is_open=True)
+        for index, (name, value) in enumerate(node.fields):
+            given = _there(self.type_of(value, scope), index in node.optional)
+            wanted = made.field(name)
+            if wanted is None:
+                self._report(node.at, f"undefined field '{name}'")
+            elif not fits(given, wanted):
+                problem = f"expected type of field '{name}' is '{wanted}' but provided type is '{given}'"
+                self._report(node.at, problem)
+        return made
 
     def _ident(self, node: Ident, scope: Mapping[str, Type]) -> Type:
         if node.name in scope:
@@ -282,6 +304,11 @@ class _Checker:
                 return ListType(inner)
             case _:
                 return BOOL
+
+
+def _there(found: Type, is_optional: bool) -> Type:
+    """The type of an entry that may be missing, when it is there."""
+    return found.inner if is_optional and isinstance(found, Optional) else found
 
 
 def _common(types: list[Type]) -> Type:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from ktui.engine.api.cel.parsing import Call, Index, ListOf, MapOf, Node, Select
+from ktui.engine.api.cel.parsing import Call, Index, ListOf, MapOf, Node, Select, StructOf
 
 COMPREHENSIONS: Final = frozenset(("all", "exists", "exists_one", "existsOne", "filter", "map"))
 _MOST_ROUNDS: Final = 5_000_000
@@ -24,6 +24,8 @@ def nesting(node: Node) -> int:
             return max(nesting(operand), nesting(index))
         case ListOf(items):
             return max(map(nesting, items), default=0)
+        case StructOf(_, fields):
+            return max((nesting(value) for _, value in fields), default=0)
         case MapOf(entries):
             return max((nesting(each) for entry in entries for each in entry), default=0)
         case Call(function, arguments, target):

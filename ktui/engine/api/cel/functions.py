@@ -80,6 +80,25 @@ def _char_at(text: str, index: int) -> str:
     return text[index : index + 1]
 
 
+def _string(value: Any) -> str:
+    """`string(value)`, where the library knows too few types or spells them otherwise."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
+        case bytes():
+            return value.decode()
+        case datetime():
+            return rfc3339(value)
+        case timedelta():
+            return f"{value.total_seconds():.9f}".rstrip("0").rstrip(".") + "s"
+        case int() | str():
+            return str(value)
+        case _:
+            raise ValueError("no such overload: string")
+
+
 def _index_of(values: Any, value: Any, start: int = 0) -> int:
     if isinstance(values, str):
         return values.find(value, start)
@@ -236,6 +255,8 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "containsCIDR": _contains_cidr,
     "prefixLength": lambda text: _network(text).prefixlen,
     "masked": lambda text: str(_network(text)),
+    "string": _string,
+    "jsonpatch_escapeKey": lambda text: text.replace("~", "~0").replace("/", "~1"),
     "isQuantity": _is(canonical),
     "quantity": canonical,
     "isInteger": lambda text: parse_quantity(text).nanos % 10**9 == 0,

@@ -1,7 +1,9 @@
 """Syntax and macros of Kubernetes' CEL that the library lacks, said with what it has.
 
 `a.?b` and `a[?b]` become functions that give optionals, `cel.bind` and `optMap` a `map` over a list of one, and
-functions in a namespace (`sets.contains`) plain functions. An expression without any of them stays as it is.
+functions in a namespace (`sets.contains`) plain functions; objects with a type (`Object.spec{}`) become maps, and
+entries and items that may be missing (`{?a: b}`) go through a function that leaves them out. An expression without
+any of them stays as it is.
 """
 
 from __future__ import annotations
@@ -19,11 +21,15 @@ from ktui.engine.api.cel.parsing import (
     MapOf,
     Node,
     Select,
+    StructOf,
 )
 
 OPTIONAL_FIELD: Final = "optSelect"
 OPTIONAL_INDEX: Final = "optIndex"
 """The functions that `.?` and `[?` become."""
+OPTIONAL_ITEMS: Final = "optItems"
+OPTIONAL_ENTRIES: Final = "optEntries"
+"""The functions that take `[is optional, item]` and `[is optional, key, value]`."""
 
 
 def lowered(expression: str, tree: Node, functions: Collection[str]) -> str:
@@ -59,12 +65,31 @@ class _Printer:
                 self.has_changed = True
                 return f"{operand}.{OPTIONAL_INDEX}({index})"
             case ListOf():
-                return f"[{self._listed(node.items)}]"
+                return self._list(node)
             case MapOf():
-                entries = (f"{self.shown(key)}: {self.shown(value)}" for key, value in node.entries)
-                return f"{{{', '.join(entries)}}}"
+                return self._map([(self.shown(key), value) for key, value in node.entries], node.optional)
+            case StructOf():
+                self.has_changed = True
+                return self._map([(json.dumps(name), value) for name, value in node.fields], node.optional)
             case Call():
                 return self._call(node)
+
+    def _list(self, node: ListOf) -> str:
+        if not node.optional:
+            return f"[{self._listed(node.items)}]"
+        self.has_changed = True
+        items = (f"[{_flag(i in node.optional)}, {self.shown(item)}]" for i, item in enumerate(node.items))
+        return f"{OPTIONAL_ITEMS}([{', '.join(items)}])"
+
+    def _map(self, entries: list[tuple[str, Node]], optional: frozenset[int]) -> str:
+        if not optional:
+            return f"{{{', '.join(f'{key}: {self.shown(value)}' for key, value in entries)}}}"
+        self.has_changed = True
+        listed = (
+            f"[{_flag(index in optional)}, {key}, {self.shown(value)}]"
+            for index, (key, value) in enumerate(entries)
+        )
+        return f"{OPTIONAL_ENTRIES}([{', '.join(listed)}])"
 
     def _operand(self, node: Node) -> str:
         text = self.shown(node)
@@ -104,3 +129,7 @@ class _Printer:
                 return f"({found}.hasValue() ? {kept} : optional.none())"
             case _:
                 return f"{self._operand(target)}.{name}({self._listed(arguments)})"
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -64,21 +64,34 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """`[a, b]`."""
+    """`[a, ?b]`."""
 
     items: tuple[Node, ...]
     at: int = 0
+    optional: frozenset[int] = frozenset()
+    """The positions of what is an optional, and only there if it has a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """`{k: v}`."""
+    """`{k: v, ?k: v}`."""
 
     entries: tuple[tuple[Node, Node], ...]
     at: int = 0
+    optional: frozenset[int] = frozenset()
 
 
-Node: TypeAlias = Literal | Ident | Select | Index | Call | ListOf | MapOf
+@dataclass(frozen=True, slots=True)
+class StructOf:
+    """`Type{field: v, ?field: v}`."""
+
+    name: str
+    fields: tuple[tuple[str, Node], ...]
+    at: int = 0
+    optional: frozenset[int] = frozenset()
+
+
+Node: TypeAlias = Literal | Ident | Select | Index | Call | ListOf | MapOf | StructOf
 
 _TOKEN: Final = re.compile(
     r"""
@@ -216,7 +229,10 @@ class _Parser:
 
     def _member(self) -> Node:
         node = self._primary()
-        while sign := self._takes(".", ".?", "["):
+        while sign := self._takes(".", ".?", "[", "{"):
+            if sign.text == "{":
+                node = self._struct(node, sign)
+                continue
             if sign.text == "[":
                 optional = self._takes("?") is not None
                 index = self._expression()
@@ -231,6 +247,39 @@ class _Parser:
             else:
                 node = Select(node, name, sign.at, sign.text == ".?")
         return node
+
+    def _struct(self, named: Node, opened: _Token) -> Node:
+        """What stands in braces after the name of a type."""
+        name = _type_name(named)
+        if not name:
+            self._position -= 1
+            raise self._unexpected()
+        fields: list[tuple[str, Node]] = []
+        optional: set[int] = set()
+        while not self._takes("}"):
+            if self._takes("?"):
+                optional.add(len(fields))
+            if self._now.kind != "ident":
+                raise self._unexpected()
+            field = self._take().text
+            self._expect(":")
+            fields.append((field, self._expression()))
+            if not self._takes(","):
+                self._expect("}")
+                break
+        return StructOf(name, tuple(fields), opened.at, frozenset(optional))
+
+    def _list(self, at: int) -> Node:
+        found: list[Node] = []
+        optional: set[int] = set()
+        while not self._takes("]"):
+            if self._takes("?"):
+                optional.add(len(found))
+            found.append(self._expression())
+            if not self._takes(","):
+                self._expect("]")
+                break
+        return ListOf(tuple(found), at, frozenset(optional))
 
     def _arguments(self, end: str) -> tuple[Node, ...]:
         """Expressions up to the closing sign, which is taken."""
@@ -258,9 +307,9 @@ class _Parser:
                 self._expect(")")
                 return node
             case "[":
-                return ListOf(self._arguments("]"), token.at)
+                return self._list(token.at)
             case "{":
-                return MapOf(self._entries(), token.at)
+                return self._map(token.at)
             case _:
                 self._position -= 1
                 raise self._unexpected()
@@ -277,13 +326,27 @@ class _Parser:
             return Call(token.text, self._arguments(")"), at=opened.at)
         return Ident(token.text, token.at)
 
-    def _entries(self) -> tuple[tuple[Node, Node], ...]:
+    def _map(self, at: int) -> Node:
         found: list[tuple[Node, Node]] = []
+        optional: set[int] = set()
         while not self._takes("}"):
+            if self._takes("?"):
+                optional.add(len(found))
             key = self._expression()
             self._expect(":")
             found.append((key, self._expression()))
             if not self._takes(","):
                 self._expect("}")
                 break
-        return tuple(found)
+        return MapOf(tuple(found), at, frozenset(optional))
+
+
+def _type_name(node: Node) -> str:
+    """The name that identifiers with dots between them spell, "" for anything else."""
+    match node:
+        case Ident(name):
+            return name
+        case Select(operand, field, optional=False) if before := _type_name(operand):
+            return f"{before}.{field}"
+        case _:
+            return ""

@@ -16,7 +16,13 @@ from typing import Any, Final, cast
 
 from ktui.engine.api.cel.cost import EXCEEDED, is_too_much, nesting
 from ktui.engine.api.cel.functions import FUNCTIONS
-from ktui.engine.api.cel.lowering import OPTIONAL_FIELD, OPTIONAL_INDEX, lowered
+from ktui.engine.api.cel.lowering import (
+    OPTIONAL_ENTRIES,
+    OPTIONAL_FIELD,
+    OPTIONAL_INDEX,
+    OPTIONAL_ITEMS,
+    lowered,
+)
 from ktui.engine.api.cel.parsing import ParseError, parse
 from ktui.kube.clock import parse_time
 from ktui.kube.resource import Object
@@ -170,10 +176,30 @@ def _selected(value: Any, key: Any) -> Any:
     raise ValueError("no such overload")
 
 
+def _items(items: list[Any]) -> list[Any]:
+    """The items of a list without the optional ones that have no value."""
+    return [value for flag, item in items for value in _values(flag, item)]
+
+
+def _entries(entries: list[Any]) -> Object:
+    """The entries of a map without the optional ones that have no value."""
+    return {key: value for flag, key, item in entries for value in _values(flag, item)}
+
+
+def _values(is_optional: bool, item: Any) -> list[Any]:
+    if not is_optional:
+        return [item]
+    if not isinstance(item, _interpreter().OptionalValue):
+        raise ValueError(f"cannot convert type '{type(item).__name__}' to optional_type")
+    return [item.value()] if item.has_value() else []
+
+
 _FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     **FUNCTIONS,
     OPTIONAL_FIELD: _selected,
     OPTIONAL_INDEX: _selected,
+    OPTIONAL_ITEMS: _items,
+    OPTIONAL_ENTRIES: _entries,
 }
 
 

@@ -154,6 +154,7 @@ TYPE_NAMES: Final = frozenset(
         "ip",
         "cidr",
         "regex",
+        "jsonpatch",
     ]
 )
 """Names that stand for types, and for namespaces of functions."""

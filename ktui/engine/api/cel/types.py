@@ -56,12 +56,16 @@ class Struct:
     name: str
     fields: Mapping[str, Type] = field(default_factory=dict[str, "Type"], hash=False, compare=False)
     definition: Definition | None = field(default=None, hash=False, compare=False)
+    is_open: bool = field(default=False, hash=False, compare=False)
+    """Its name is all that is known: it has any field."""
 
     def __str__(self) -> str:
         return self.name
 
     def field(self, name: str) -> Type | None:
         """The type of a field, None if there is none of that name."""
+        if self.is_open:
+            return DYN
         if self.definition is None:
             return self.fields.get(name)
         properties: dict[str, Definition] = self.definition.get("properties") or {}
@@ -77,6 +81,9 @@ DYN: Final = Simple("dyn")
 INT, UINT, DOUBLE = Simple("int"), Simple("uint"), Simple("double")
 STRING, BYTES, BOOL, NULL = Simple("string"), Simple("bytes"), Simple("bool"), Simple("null")
 TIMESTAMP, DURATION, TYPE = Simple("timestamp"), Simple("duration"), Simple("type")
+PATCH_TYPES: Final = frozenset(("Object", "JSONPatch"))
+"""The types of what expressions that change objects make: `Object`, `Object.spec` and so on, and `JSONPatch`."""
+JSON_PATCH: Final = Struct("JSONPatch", {"op": STRING, "path": STRING, "from": STRING, "value": DYN})
 _SCALARS: Final[Mapping[str, Type]] = {"integer": INT, "number": DOUBLE, "boolean": BOOL, "string": STRING}
 _OPEN_FORMATS: Final = ("date-time", "date", "datetime", "duration", "byte", "int-or-string")
 
@@ -115,6 +122,8 @@ def fits(one: Type, other: Type) -> bool:
     if DYN in (one, other):
         return True
     match one, other:
+        case (Struct(), Struct()) if PATCH_TYPES & {one.name.partition(".")[0], other.name.partition(".")[0]}:
+            return one.name == other.name
         case ListType(), ListType():
             return fits(one.item, other.item)
         case MapType(), MapType():

@@ -1,13 +1,10 @@
-"""Query parameters and bodies of requests as the options the server's verbs take."""
+"""Query parameters of requests, and options in their bodies, as the options the server's verbs take."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
-import msgspec
-import yaml
 from aiohttp import web
 
 from ktui.client.base import (
@@ -19,16 +16,9 @@ from ktui.client.base import (
     WatchOptions,
     WriteOptions,
 )
-from ktui.engine.api import protobuf
 from ktui.kube.errors import StatusError, bad_request, status
-from ktui.kube.manifest import MAX_DEPTH, ManifestError, parse
 from ktui.kube.resource import Object
 
-_LARGE_BYTES = 64 * 1024
-"""YAML of more than this is read beside the loop."""
-_decode = msgspec.json.Decoder(Any).decode
-_AS_PARENTHESES = bytes.maketrans(b"{}[]", b"()()")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _VALIDATIONS = ("Strict", "Warn", "Ignore")
 _POLICIES = ("", "Background", "Foreground", "Orphan")
 
@@ -147,67 +137,6 @@ def exec_options(request: web.Request) -> ExecOptions:
         stderr=flag(query, "stderr") or "stderr" not in query,
         tty=flag(query, "tty"),
     )
-
-
-async def read_body(request: web.Request) -> Any:
-    """The body decoded from JSON, YAML or Kubernetes' protobuf; None when there is none."""
-    data = await request.read()
-    if not data:
-        return None
-    kind = request.content_type
-    if kind == protobuf.MEDIA_TYPE:
-        try:
-            return protobuf.decode(data)
-        except (protobuf.ProtobufError, RecursionError) as error:
-            raise bad_request(f"the body is not valid: {error}") from None
-    if kind in ("application/yaml", "application/x-yaml", "text/yaml", str(PatchType.APPLY)):
-        return await asyncio.to_thread(_from_yaml, data) if len(data) > _LARGE_BYTES else _from_yaml(data)
-    if kind in (
-        "application/json",
-        "application/octet-stream",
-        PatchType.JSON,
-        PatchType.MERGE,
-        PatchType.STRATEGIC,
-    ):
-        try:
-            return _not_too_deep(data, _decode(data))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise bad_request(f"the body is not valid JSON: {error}") from None
-    raise StatusError(
-        status(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: "
-            f"application/json, application/yaml, {protobuf.MEDIA_TYPE}",
-        )
-    )
-
-
-def _not_too_deep(data: bytes, value: Any) -> Any:
-    """The decoded value, if everything that walks it will get to its end. Raises 400."""
-    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
-        return value
-    outside = b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
-    brackets = outside.translate(_AS_PARENTHESES, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"()", b"")
-        if not brackets:
-            return value
-    raise bad_request(f"the body is nested more than {MAX_DEPTH} levels deep")
-
-
-def _from_yaml(data: bytes) -> Any:
-    try:
-        return _not_too_deep(data, _decode(data))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass
-    try:
-        documents = parse(data)
-    except (ManifestError, yaml.YAMLError) as error:
-        raise bad_request(f"the body is not valid YAML: {error}") from None
-    if len(documents) != 1:
-        raise bad_request(f"the body must hold one object, found {len(documents)}")
-    return documents[0].object
 
 
 def patch_type(request: web.Request) -> PatchType:

@@ -27,6 +27,7 @@ from ktui.engine.api.http.answers import (
     sent_in_parts,
 )
 from ktui.engine.api.http.audit import annotate
+from ktui.engine.api.http.bodies import read_body
 from ktui.engine.api.http.identity import user_of
 from ktui.engine.api.http.metadata_only import as_list, as_metadata, event_as_metadata
 from ktui.engine.api.http.negotiation import (
@@ -42,6 +43,7 @@ from ktui.engine.api.http.proxy import ProxyHandlers
 from ktui.engine.api.http.target import Target
 from ktui.engine.api.http.traffic import passage_of
 from ktui.engine.api.request import Request
+from ktui.engine.api.resources.reviews import AUTHENTICATION, AUTHORIZATION
 from ktui.engine.api.server import ApiServer
 from ktui.engine.api.table import IncludeObject, Table
 from ktui.kube.errors import StatusError, bad_request
@@ -198,14 +200,16 @@ class ResourceHandlers:
         return response
 
     async def _create(self, call: Call) -> web.Response:
-        form = wanted(call.accept, TABLE, PARTIAL)
+        is_answered = call.resource.group in (AUTHENTICATION, AUTHORIZATION)
+        form = wanted(call.accept, *(() if is_answered else (TABLE, PARTIAL)))
         target = call.target
         if target.name and not target.subresource:
             raise method_not_allowed()
+        body = await read_body(call.http)
         data = await self._server.create(
-            call.caller,
+            replace(call.caller, duplicates=body.duplicates),
             call.resource,
-            await queries.read_body(call.http),
+            body.value,
             target.namespace,
             queries.write_options(call.http),
             name=target.name,
@@ -216,11 +220,12 @@ class ResourceHandlers:
     async def _update(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL)
         target = call.target
+        body = await read_body(call.http)
         data, is_new = await self._server.update(
-            call.caller,
+            replace(call.caller, duplicates=body.duplicates),
             call.resource,
             target.name,
-            await queries.read_body(call.http),
+            body.value,
             target.namespace,
             queries.write_options(call.http),
             subresource=target.subresource,
@@ -231,11 +236,12 @@ class ResourceHandlers:
         form = wanted(call.accept, TABLE, PARTIAL)
         kind = queries.patch_type(call.http)
         target = call.target
+        body = await read_body(call.http)
         data, is_new = await self._server.patch(
-            call.caller,
+            replace(call.caller, duplicates=body.duplicates),
             call.resource,
             target.name,
-            await queries.read_body(call.http),
+            body.value,
             target.namespace,
             queries.write_options(call.http),
             patch_type=PatchType(kind),
@@ -248,7 +254,7 @@ class ResourceHandlers:
         target = call.target
         if target.subresource:
             raise method_not_allowed()
-        options = queries.delete_options(call.http, await queries.read_body(call.http))
+        options = queries.delete_options(call.http, (await read_body(call.http)).value)
         data = await self._server.delete(call.caller, call.resource, target.name, target.namespace, options)
         lingers = options.propagation_policy == "Foreground" and "deletionTimestamp" in metadata_of(
             decode(data)
@@ -257,7 +263,7 @@ class ResourceHandlers:
 
     async def _delete_collection(self, call: Call) -> web.Response:
         form = wanted(call.accept, TABLE, PARTIAL_LIST)
-        options = queries.delete_options(call.http, await queries.read_body(call.http))
+        options = queries.delete_options(call.http, (await read_body(call.http)).value)
         deleted = await self._server.delete_collection(
             call.caller, call.resource, call.target.namespace, options, queries.list_options(call.http.query)
         )

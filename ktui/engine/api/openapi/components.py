@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from ktui.engine.api.declaration import Declaration
-from ktui.engine.api.schema import INT_OR_STRING, OBJECT_META, QUANTITY, Definition, Schema, reference
+from ktui.engine.api.schema import INT_OR_STRING, QUANTITY, Definition, Schema, reference
 from ktui.kube.resource import Object
 
 _LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
+_OPEN = "x-kubernetes-preserve-unknown-fields"
 _NUMBERS_TOO: Mapping[str, str] = {INT_OR_STRING: "integer", QUANTITY: "number"}
 
 
@@ -22,15 +23,18 @@ def list_name(declaration: Declaration) -> str:
     return f"{declaration.schema}List"
 
 
-def with_lists(schema: Schema, declarations: Iterable[Declaration]) -> dict[str, Definition]:
+def with_lists(
+    schema: Schema, declarations: Iterable[Declaration], *, version_2: bool = False
+) -> dict[str, Definition]:
     """All definitions, with those of custom kinds, and one for each list."""
     found = dict(schema.definitions)
     for declaration in declarations:
         if declaration.custom is not None:
-            found[declaration.schema] = _custom_definition(declaration, declaration.custom.openapi)
+            custom = _custom_definition(schema, declaration, version_2=version_2)
+            found[declaration.schema] = custom
         name = list_name(declaration)
         if name not in found:
-            found[name] = _list_definition(declaration)
+            found[name] = _list_definition(schema, declaration)
     return found
 
 
@@ -89,36 +93,94 @@ def _references(node: Any) -> Iterable[str]:
             yield from _references(value)
 
 
-def _custom_definition(declaration: Declaration, declared: Definition) -> Definition:
+def _custom_definition(schema: Schema, declaration: Declaration, *, version_2: bool) -> Definition:
     """A custom kind's schema with what every object has."""
-    resource = declaration.resource
-    properties: dict[str, Definition] = declared.get("properties") or {}
-    return {
-        "type": "object",
-        **declared,
-        "properties": {
-            **properties,
-            "apiVersion": {"type": "string", "description": "The version of the schema."},
-            "kind": {"type": "string", "description": "What the object is."},
-            "metadata": {"$ref": f"#/definitions/{OBJECT_META}"},
-        },
+    assert declaration.custom is not None
+    resource, declared = declaration.resource, declaration.custom.openapi
+    kind: Definition = {
         "x-kubernetes-group-version-kind": [
             {"group": resource.group, "version": resource.version, "kind": resource.kind}
-        ],
+        ]
+    }
+    if version_2 and declared.get(_OPEN):
+        # Clients of version 2 take any property that is named for the only ones there may be.
+        return {"type": "object", **kind}
+    every = _every_object(schema)
+    node: Definition = {"type": "object", **declared}
+    node = _as_version_2(node, every) if version_2 else _with_embedded(node, every)
+    return {**node, "properties": {**(node.get("properties") or {}), **every}, **kind}
+
+
+def _every_object(schema: Schema) -> dict[str, Definition]:
+    """The properties that every object has, as a built-in kind says them."""
+    properties: dict[str, Definition] = schema.definitions["io.k8s.api.core.v1.Pod"]["properties"]
+    return {name: properties[name] for name in ("apiVersion", "kind", "metadata")}
+
+
+def _with_embedded(node: Definition, every: Mapping[str, Definition]) -> Definition:
+    """A node with what objects have, wherever a whole object is embedded."""
+    found: Definition = {}
+    for key, value in node.items():
+        if key == "properties":
+            found[key] = {name: _with_embedded(child, every) for name, child in value.items()}
+        elif key in ("items", "additionalProperties") and isinstance(value, dict):
+            found[key] = _with_embedded(cast("Definition", value), every)
+        else:
+            found[key] = value
+    if not node.get("x-kubernetes-embedded-resource"):
+        return found
+    required: list[str] = node.get("required") or []
+    return {
+        **found,
+        "properties": {**(found.get("properties") or {}), **every},
+        "required": list(dict.fromkeys([*required, "apiVersion", "kind"])),
     }
 
 
-def _list_definition(declaration: Declaration) -> Definition:
+def _as_version_2(node: Definition, every: Mapping[str, Definition]) -> Definition:
+    """A node without what clients of version 2 can't cope with: junctors, null, and properties or items where there
+    may be others."""
+    drop = {"allOf", "anyOf", "oneOf", "not", "nullable"}
+    is_open = node.get(_OPEN)
+    if is_open or node.get("nullable"):
+        drop |= {"properties", "items"}
+    kept = {key: value for key, value in node.items() if key not in drop}
+    untyped = node.get("nullable") or (is_open and node.get("type") == "object")
+    if untyped or (kept.get("type") == "array" and "items" not in kept):
+        kept.pop("type", None)
+    properties: dict[str, Definition] = kept.get("properties") or {}
+    nullable = {name for name, child in properties.items() if child.get("nullable")}
+    values = kept.get("additionalProperties")
+    if isinstance(values, dict) and cast("Definition", values).get("nullable"):
+        kept.pop("required", None)
+    if nullable and kept.get("required"):
+        required: list[str] = [name for name in kept["required"] if name not in nullable]
+        kept = {**kept, "required": required} if required else _without(kept, "required")
+    if properties:
+        kept["properties"] = {name: _as_version_2(child, every) for name, child in properties.items()}
+    for key, value in kept.items():
+        if key in ("items", "additionalProperties") and isinstance(value, dict):
+            kept[key] = _as_version_2(cast("Definition", value), every)
+    if node.get("x-kubernetes-embedded-resource") and not is_open:
+        return _with_embedded(kept, every)
+    return kept
+
+
+def _without(node: Definition, key: str) -> Definition:
+    return {name: value for name, value in node.items() if name != key}
+
+
+def _list_definition(schema: Schema, declaration: Declaration) -> Definition:
     resource = declaration.resource
-    kind = f"{resource.kind}List"
+    kind, every = f"{resource.kind}List", _every_object(schema)
     return {
         "description": f"{kind} is a list of {resource.kind}.",
         "type": "object",
         "required": ["items"],
         "properties": {
-            "apiVersion": {"type": "string", "description": "The version of the schema."},
+            "apiVersion": every["apiVersion"],
             "items": {"type": "array", "items": {"$ref": f"#/definitions/{declaration.schema}"}},
-            "kind": {"type": "string", "description": "What the object is."},
+            "kind": every["kind"],
             "metadata": {"$ref": f"#/definitions/{_LIST_META}"},
         },
         "x-kubernetes-group-version-kind": [

@@ -77,7 +77,7 @@ class Documents:
         return self._version_2[form]
 
     def _version_2_content(self) -> Object:
-        definitions = with_lists(load(), self._described)
+        definitions = with_lists(load(), self._described, version_2=True)
         found = list(_operations(self._described))
         return {
             "swagger": "2.0",

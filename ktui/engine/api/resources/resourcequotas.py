@@ -7,7 +7,7 @@ from typing import Final
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
 from ktui.engine.api.resources.strategy import keep_status, status_and_metadata, without_status
-from ktui.engine.api.validation.compute import check_amount, is_native
+from ktui.engine.api.validation.compute import check_amount
 from ktui.engine.api.validation.fields import each_invalid, immutable, invalid, required, unsupported
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.kube import names
@@ -78,8 +78,6 @@ def _name(name: str, path: str) -> list[Cause]:
     causes = each_invalid(path, name, names.qualified_name(name))
     if "/" not in name and name not in _STANDARD and "hugepages-" not in name:
         causes.append(invalid(path, name, "must be a standard resource for quota"))
-    elif "/" in name and not is_native(name) and not name.startswith(("count/", "requests.")):
-        causes.append(invalid(path, name, "extended resources may only be limited by requests.<name>"))
     return causes
 
 

@@ -42,12 +42,14 @@ def validate_binding(binding: Object) -> list[Cause]:
     return check_metadata(binding, namespaced=False) + check_binding(section(binding, "spec"))
 
 
-def _param_kind(policy: Object) -> Cell:
+def param_kind(policy: Object) -> Cell:
+    """The column of that name."""
     kind = section(policy, "spec", "paramKind")
     return f"{string(kind, 'apiVersion')}/{string(kind, 'kind')}" if kind else _UNSET
 
 
-def _param_ref(binding: Object) -> Cell:
+def param_ref(binding: Object) -> Cell:
+    """The column of that name."""
     ref = section(binding, "spec", "paramRef")
     name, namespace = string(ref, "name"), string(ref, "namespace")
     if name:
@@ -71,7 +73,7 @@ DECLARATIONS = (
                 lambda policy: len(items(section(policy, "spec"), "validations")),
                 "How many validations it has.",
             ),
-            text("ParamKind", _param_kind, "The kind of its parameters."),
+            text("ParamKind", param_kind, "The kind of its parameters."),
             AGE,
         ),
         default=default_policy,
@@ -94,7 +96,7 @@ DECLARATIONS = (
                 lambda binding: string(section(binding, "spec"), "policyName"),
                 "The policy it binds.",
             ),
-            text("ParamRef", _param_ref, "The parameters the policy gets."),
+            text("ParamRef", param_ref, "The parameters the policy gets."),
             AGE,
         ),
         default=default_binding,

@@ -42,7 +42,7 @@ def check_policy(spec: Object, name: str) -> list[Cause]:
     """The spec of a ValidatingAdmissionPolicy."""
     causes = one_of("spec.failurePolicy", spec.get("failurePolicy"), FAILURE_POLICIES)
     if "paramKind" in spec:
-        causes += _param_kind(section(spec, "paramKind"), "spec.paramKind")
+        causes += check_param_kind(section(spec, "paramKind"), "spec.paramKind")
     match = spec.get("matchConstraints")
     if match is None:
         causes.append(required("spec.matchConstraints"))
@@ -50,9 +50,9 @@ def check_policy(spec: Object, name: str) -> list[Cause]:
         causes += check_match(section(spec, "matchConstraints"), "spec.matchConstraints")
         if not section(spec, "matchConstraints").get("resourceRules"):
             causes.append(required("spec.matchConstraints.resourceRules"))
-    types = _Types(spec)
+    types = PolicyTypes(spec)
     causes += check_conditions(items(spec, "matchConditions"), "spec.matchConditions", types.conditions)
-    causes += _variables(items(spec, "variables"), types)
+    causes += check_variables(items(spec, "variables"), types)
     validations, annotations = items(spec, "validations"), items(spec, "auditAnnotations")
     if not validations and not annotations:
         return [*causes, required("spec.validations", _NONE), required("spec.auditAnnotations", _NONE)]
@@ -61,24 +61,27 @@ def check_policy(spec: Object, name: str) -> list[Cause]:
     return causes + _annotations(annotations, name, types)
 
 
-class _Types:
+class PolicyTypes:
     """What a policy's expressions can name."""
 
-    def __init__(self, spec: Object) -> None:
+    def __init__(self, spec: Object, *, patches: bool = False) -> None:
+        """`patches`: the types by which objects are changed as well."""
+        self._patches = patches
         self.params = DYN if "paramKind" in spec else None
         self._variables = [
             (string(each, "name"), string(each, "expression")) for each in items(spec, "variables")
         ]
         self.conditions = declared(params=self.params)
-        self.rules = declared(params=self.params, variables=self._variables)
+        self.rules = declared(params=self.params, patches=patches, variables=self._variables)
         self.messages = declared(params=self.params, authorizer=False, variables=self._variables)
 
     def before(self, index: int) -> Mapping[str, Type]:
         """For a variable: only those before it."""
-        return declared(params=self.params, variables=self._variables[:index])
+        return declared(params=self.params, patches=self._patches, variables=self._variables[:index])
 
 
-def _param_kind(kind: Object, path: str) -> list[Cause]:
+def check_param_kind(kind: Object, path: str) -> list[Cause]:
+    """`paramKind`."""
     causes: list[Cause] = []
     version = string(kind, "apiVersion")
     at = f"{path}.apiVersion"
@@ -103,7 +106,8 @@ def _param_kind(kind: Object, path: str) -> list[Cause]:
     return causes
 
 
-def _variables(variables: list[Object], types: _Types) -> list[Cause]:
+def check_variables(variables: list[Object], types: PolicyTypes) -> list[Cause]:
+    """The variables of a policy."""
     causes: list[Cause] = []
     for index, variable in enumerate(variables):
         at = f"spec.variables[{index}]"
@@ -123,7 +127,7 @@ def _needed(
     return check_expression(expression, path, types, results) if expression.strip() else [required(path, why)]
 
 
-def _validation(validation: Object, at: str, types: _Types) -> list[Cause]:
+def _validation(validation: Object, at: str, types: PolicyTypes) -> list[Cause]:
     why = "expression is not specified"
     causes = _needed(string(validation, "expression"), f"{at}.expression", why, types.rules)
     expression, message = string(validation, "messageExpression"), string(validation, "message")
@@ -139,7 +143,7 @@ def _validation(validation: Object, at: str, types: _Types) -> list[Cause]:
     return causes + (one_of(f"{at}.reason", reason, _REASONS) if reason is not None else [])
 
 
-def _annotations(annotations: list[Object], name: str, types: _Types) -> list[Cause]:
+def _annotations(annotations: list[Object], name: str, types: PolicyTypes) -> list[Cause]:
     path = "spec.auditAnnotations"
     causes: list[Cause] = []
     if len(annotations) > _MOST_ANNOTATIONS:
@@ -171,13 +175,14 @@ def check_binding(spec: Object) -> list[Cause]:
     path = "spec.policyName"
     causes = each_invalid(path, name, names.dns_subdomain(name)) if name else [required(path)]
     if "paramRef" in spec:
-        causes += _param_ref(section(spec, "paramRef"), "spec.paramRef")
+        causes += check_param_ref(section(spec, "paramRef"), "spec.paramRef")
     if "matchResources" in spec:
         causes += check_match(section(spec, "matchResources"), "spec.matchResources")
     return causes + _actions(strings(spec, "validationActions"), "spec.validationActions")
 
 
-def _param_ref(ref: Object, path: str) -> list[Cause]:
+def check_param_ref(ref: Object, path: str) -> list[Cause]:
+    """`paramRef`."""
     causes: list[Cause] = []
     name, selector = string(ref, "name"), ref.get("selector")
     both = "name and selector are mutually exclusive"

@@ -1,6 +1,6 @@
 """Podman's event stream, kept to: what others do to our pods, and a relist whenever the stream broke.
 
-When the service died it is restarted first. Ends of containers come sooner from the index's own watch.
+When the service died, or had to be killed because it answers no more, it is restarted first. Ends of containers come sooner from the index's own watch.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ktui.engine.kubelet.runtime.base import RuntimeCallError, RuntimeEvent
 from ktui.engine.kubelet.runtime.podman_pods import PodIndex
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
 from ktui.engine.kubelet.runtime.podman_service import PodmanService
+from ktui.engine.kubelet.runtime.podman_silence import SilenceBreaker
 from ktui.engine.kubelet.runtime.podman_specs import engine_filter
 
 JSON = dict[str, Any]
@@ -35,12 +36,16 @@ class PodmanEvents:
         self._service = service
         self._index = index
         self._filters = engine_filter(engine)
-        self._task: asyncio.Task[None] | None = None
+        self._silence = SilenceBreaker(rest, service, index.owns)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, oci_runtime: str) -> None:
         """Connect, then list everything, so that nothing falls between; raises RuntimeCallError."""
         connected = asyncio.Event()
-        self._task = asyncio.create_task(self._keep_to_it(connected, oci_runtime))
+        self._tasks = [
+            asyncio.create_task(self._keep_to_it(connected, oci_runtime)),
+            asyncio.create_task(self._silence.run()),
+        ]
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await connected.wait()
@@ -50,10 +55,10 @@ class PodmanEvents:
 
     async def close(self) -> None:
         """Stop listening."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_to_it(self, connected: asyncio.Event, oci_runtime: str) -> None:
         pause = _RECONNECT_PAUSE

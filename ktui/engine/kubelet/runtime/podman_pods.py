@@ -34,7 +34,7 @@ from ktui.engine.kubelet.runtime.podman_records import (
     pod_ips,
     sandbox_attempt,
 )
-from ktui.engine.kubelet.runtime.podman_rest import PodmanREST, ServiceDownError
+from ktui.engine.kubelet.runtime.podman_rest import LOOK_SECONDS, PodmanREST, ServiceDownError
 from ktui.engine.kubelet.runtime.podman_specs import UID, engine_filter, own_labels
 from ktui.engine.kubelet.runtime.process_watch import ProcessWatch
 
@@ -134,6 +134,10 @@ class PodIndex:
             return record
         raise NotFoundError(f"no container {container_id[:12]}")
 
+    def owns(self, container_id: str) -> bool:
+        """Whether it is a container of ours, infra containers too."""
+        return container_id in self._owner
+
     def running_cgroups(self) -> list[tuple[ContainerRecord, Sandbox, str]]:
         """Running containers with their cgroup's path."""
         return [
@@ -198,7 +202,7 @@ class PodIndex:
             return None
         try:
             async with self._inspects:
-                inspected = await self._rest.get(f"containers/{container_id}/json")
+                inspected = await self._rest.get(f"containers/{container_id}/json", within=LOOK_SECONDS)
         except NotFoundError:
             if container_id == owner.infra_id:
                 # It only ever goes with its pod.

@@ -23,7 +23,9 @@ Params = Mapping[str, str]
 JSON = dict[str, Any]
 
 _API = "/v4.0.0/libpod"
-_CALL_TIMEOUT = 120.0
+_CALL_SECONDS = 120.0
+LOOK_SECONDS = 10.0
+"""Looking at one container takes 7 ms, and a second on a machine that has too much to do."""
 _HIJACKED_LINE_LIMIT = 1 << 20
 
 
@@ -49,13 +51,15 @@ class PodmanREST:
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
+        self.fell_silent = asyncio.Event()
+        """A call was taken and not answered in its time."""
         self._session: aiohttp.ClientSession | None = None
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(str(self.socket_path), limit=0),
-                timeout=aiohttp.ClientTimeout(total=_CALL_TIMEOUT),
+                timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS),
             )
         return self._session
 
@@ -65,8 +69,10 @@ class PodmanREST:
             await self._session.close()
             self._session = None
 
-    async def raw(self, method: str, path: str, body: object = None, **params: str) -> bytes:
-        """The answer's body."""
+    async def raw(
+        self, method: str, path: str, body: object = None, *, within: float = _CALL_SECONDS, **params: str
+    ) -> bytes:
+        """The answer's body; raises RuntimeCallError if there is none within so many seconds."""
         data = None if body is None else msgspec.json.encode(body)
         try:
             async with self._client().request(
@@ -75,19 +81,21 @@ class PodmanREST:
                 data=data,
                 params=params,
                 headers={"Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=within),
             ) as response:
                 answer = await response.read()
         except TimeoutError as error:
-            raise RuntimeCallError(f"podman did not answer {method} {path} in {_CALL_TIMEOUT:g}s") from error
+            self.fell_silent.set()
+            raise RuntimeCallError(f"podman did not answer {method} {path} in {within:g}s") from error
         except aiohttp.ClientError as error:
             raise ServiceDownError(f"podman's service does not answer: {error}") from error
         if response.status >= 400:
             raise error_of(response.status, answer)
         return answer
 
-    async def get(self, path: str, **params: str) -> JSON:
+    async def get(self, path: str, *, within: float = _CALL_SECONDS, **params: str) -> JSON:
         """A JSON object."""
-        return msgspec.json.decode(await self.raw("GET", path, **params), type=dict[str, Any])
+        return msgspec.json.decode(await self.raw("GET", path, within=within, **params), type=dict[str, Any])
 
     async def get_list(self, path: str, **params: str) -> list[JSON]:
         """A JSON array of objects."""

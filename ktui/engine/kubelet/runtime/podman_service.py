@@ -107,6 +107,12 @@ class PodmanService:
         if self._process is not None:
             await self._process.wait()
 
+    async def kill(self) -> None:
+        """End it at once, whatever it is at; it can be started again."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def stop(self) -> None:
         """End it; containers stay as they are."""
         process, self._process = self._process, None

@@ -1,1 +1,2 @@
-"""ValidatingAdmissionPolicy: rules in CEL that writes have to keep, bound to where they hold and with what parameters."""
+"""Admission policies: rules in CEL that writes have to keep, and changes in CEL that are made to them, bound to where
+they hold and with what parameters."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ktui.engine.api.admission.conditions import ConditionsError, ExpressionError, Scene
-from ktui.engine.api.admission.policies.policies import Policy, Validation
+from ktui.engine.api.admission.policies.policies import ValidatingPolicy, Validation
 
 _LONGEST_MESSAGE: Final = 5 * 1024
 LONGEST_ANNOTATION: Final = 10 * 1024
@@ -37,7 +37,7 @@ class Verdict:
     """Annotations that can't be had, where that is a refusal whatever the binding's actions are."""
 
 
-class _Variables:
+class Variables:
     """The policy's variables, each evaluated once."""
 
     def __init__(self, expressions: dict[str, str], scene: Scene) -> None:
@@ -76,14 +76,14 @@ class _Variables:
         return named
 
 
-def evaluated(policy: Policy, scene: Scene) -> Verdict:
+def evaluated(policy: ValidatingPolicy, scene: Scene) -> Verdict:
     """Evaluate a policy; `scene` has everything but the policy's variables."""
     try:
         if not policy.conditions.hold(scene):
             return Verdict()
     except ConditionsError as error:
         return Verdict([Violation(0, str(error))])
-    variables = _Variables(policy.variables, scene)
+    variables = Variables(policy.variables, scene)
     verdict = Verdict()
     for index, validation in enumerate(policy.validations):
         try:
@@ -98,7 +98,7 @@ def evaluated(policy: Policy, scene: Scene) -> Verdict:
     return verdict
 
 
-def _message(validation: Validation, variables: _Variables) -> str:
+def _message(validation: Validation, variables: Variables) -> str:
     """What the rule's expression for it says, else its message, else the rule itself."""
     if validation.message_expression:
         try:
@@ -112,7 +112,7 @@ def _message(validation: Validation, variables: _Variables) -> str:
 
 
 def _annotate(
-    verdict: Verdict, annotations: Sequence[tuple[str, str]], variables: _Variables, *, fails: bool
+    verdict: Verdict, annotations: Sequence[tuple[str, str]], variables: Variables, *, fails: bool
 ) -> None:
     for key, expression in annotations:
         try:

@@ -39,16 +39,16 @@ class Dispatch:
         self._authorizer = authorizer
         self._caller = caller
 
-    def invocation(
+    async def invocation(
         self, hook: Hook, request: Attributes, obj: Object | None, old: Object | None
     ) -> Invocation | None:
         """How the webhook is asked, or None if the request is none of its business."""
-        resource = self._matcher.matched(hook.match, request, obj, old)
-        if resource is None:
+        declaration = self._matcher.matched(hook.match, request, obj, old)
+        if declaration is None:
             return None
-        shown = Shown(request, resource)
-        found = Invocation(hook, shown, shown.outward(obj), shown.outward(old))
-        return found if self._conditions_hold(found, request, resource) else None
+        shown = Shown(request, declaration)
+        found = Invocation(hook, shown, await shown.outward(obj), await shown.outward(old))
+        return found if self._conditions_hold(found, request, declaration.resource) else None
 
     def _conditions_hold(self, invocation: Invocation, request: Attributes, resource: Resource) -> bool:
         conditions = invocation.hook.conditions

@@ -24,7 +24,7 @@ class ValidatingWebhooks(Validating, Extension):
         hooks = self._hooks()
         if not hooks or is_exempt(request):
             return
-        found = [self._dispatch.invocation(hook, request, obj, old) for hook in hooks]
+        found = [await self._dispatch.invocation(hook, request, obj, old) for hook in hooks]
         invocations = [invocation for invocation in found if invocation is not None]
         verdicts = await asyncio.gather(
             *(self._refusal(index, each) for index, each in enumerate(invocations))
