@@ -273,3 +273,25 @@ async def test_a_node_that_goes_while_volumes_are_bound_is_forgotten(cluster_api
     await cluster_api.client.delete(NODES, "one")
     await cluster_api.pod("other")
     assert (await cluster_api.refused("other"))["message"] == "no nodes available to schedule pods"
+
+
+async def test_a_volume_is_used_in_its_zones_only(cluster_api):
+    await cluster_api.node("here", labels={"topology.kubernetes.io/zone": "a"})
+    await cluster_api.node("there", labels={"topology.kubernetes.io/zone": "c"})
+    made = volume("disk", "there", nodeAffinity=None, hostPath={"path": "/srv"}, local=None)
+    made["spec"] = {name: value for name, value in made["spec"].items() if value is not None}
+    made["metadata"]["labels"] = {"failure-domain.beta.kubernetes.io/zone": "b__c"}
+    await cluster_api.client.create(PERSISTENT_VOLUMES, made)
+    bound = claim(annotations={"pv.kubernetes.io/bind-completed": "yes"})
+    bound["spec"]["volumeName"] = "disk"
+    await cluster_api.client.create(PERSISTENT_VOLUME_CLAIMS, bound, "default")
+    await cluster_api.pod("web", volumes=using("data"))
+    assert await cluster_api.bound("web") == "there"
+    await cluster_api.pod("pinned", volumes=using("data"), nodeSelector={"kubernetes.io/hostname": "here"})
+    found = await cluster_api.refused("pinned")
+    assert found["message"].startswith("0/2 nodes are available: 1 node(s) didn't match Pod's node affinity")
+    await cluster_api.client.delete(NODES, "there")
+    await cluster_api.pod("late", volumes=using("data"))
+    assert (await cluster_api.refused("late"))["message"].startswith(
+        "0/1 nodes are available: 1 node(s) had no available volume zone."
+    )

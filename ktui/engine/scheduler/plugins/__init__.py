@@ -16,6 +16,7 @@ from ktui.engine.scheduler.plugins.taint_toleration import TaintToleration
 from ktui.engine.scheduler.plugins.topology_spread import PodTopologySpread
 from ktui.engine.scheduler.plugins.volume_binding import VolumeBinding
 from ktui.engine.scheduler.plugins.volume_restrictions import VolumeRestrictions
+from ktui.engine.scheduler.plugins.volume_zone import VolumeZone
 
 
 def default_profile() -> Profile:
@@ -31,6 +32,7 @@ def default_profile() -> Profile:
             NodeResourcesFit(),
             VolumeRestrictions(),
             VolumeBinding(),
+            VolumeZone(),
             PodTopologySpread(),
             InterPodAffinity(),
             NodeResourcesBalancedAllocation(),
