@@ -1,17 +1,19 @@
 """Pod GC: clears away pods that nobody else will.
 
-Every 20 seconds: pods bound to a node that has been gone for 40 seconds (marked Failed, then deleted), pods in
-deletion that were never scheduled, and the oldest finished pods beyond a threshold.
+Every 20 seconds: pods bound to a node that has been gone for 40 seconds, pods in deletion that were never
+scheduled or whose node is out of service, and the oldest finished pods beyond a threshold. What had not ended
+is marked Failed before it goes: who counts ends (a Job that replaces failed pods only) sees one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from lightkube.models.core_v1 import Node, Pod
+from lightkube.models.core_v1 import Node, Pod, PodCondition
 
 from ktui.client.base import Client, DeleteOptions
 from ktui.client.informer import Informers
+from ktui.engine.controllers.node_health import ready_status
 from ktui.engine.controllers.objects import (
     created_at,
     disrupted,
@@ -21,6 +23,7 @@ from ktui.engine.controllers.objects import (
     namespace_of,
     node_of,
     plain,
+    pod_status,
     uid_of,
 )
 from ktui.engine.controllers.runtime import Controller, Result
@@ -34,6 +37,7 @@ INTERVAL = 20.0
 QUARANTINE = 40.0
 """How long a node has to be gone before its pods are: it may come back under its name."""
 TERMINATED_THRESHOLD = 12_500
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _EVERYTHING = ObjectKey("", "")
 
 
@@ -55,12 +59,14 @@ class PodGarbageCollector(Controller[ObjectKey]):
 
     async def reconcile(self, key: ObjectKey) -> Result | None:
         pods = self._pods.list()
-        for pod in self._orphaned(pods):
-            await self._fail(pod)
-            await self._delete(pod)
         for pod in pods:
-            if is_deleting(pod) and not node_of(pod):
+            if is_deleting(pod) and (not node_of(pod) or self._is_out_of_service(node_of(pod))):
+                await self._fail(pod)
                 await self._delete(pod)
+        for pod in self._orphaned(pods):
+            now = self._clock.now()
+            await self._fail(pod, disrupted(pod, "DeletionByPodGC", "PodGC: node no longer exists", now))
+            await self._delete(pod)
         for pod in excess_finished(pods, self._threshold):
             await self._delete(pod)
         return Result(INTERVAL)
@@ -75,22 +81,21 @@ class PodGarbageCollector(Controller[ObjectKey]):
         gone = {node for node, since in self._gone_since.items() if now - since >= QUARANTINE}
         return [pod for pod in pods if node_of(pod) in gone]
 
-    async def _fail(self, pod: Pod) -> None:
-        """Let whoever waits for the pod see an end: phase Failed and why."""
+    def _is_out_of_service(self, name: str) -> bool:
+        """Somebody has said that the node is down and will not come back with what ran on it."""
+        node = self._nodes.get(ObjectKey("", name))
+        if node is None or ready_status(node) == "True":
+            return False
+        return any(taint.key == OUT_OF_SERVICE for taint in (node.spec.taints if node.spec else None) or ())
+
+    async def _fail(self, pod: Pod, conditions: Sequence[PodCondition] = ()) -> None:
+        """Let whoever waits for the pod see an end: phase Failed, and why where there is more to say."""
         if is_finished(pod):
             return
-        patch: Object = {
-            "metadata": {"uid": uid_of(pod)},
-            "status": {
-                "phase": "Failed",
-                "conditions": [
-                    plain(each)
-                    for each in disrupted(
-                        pod, "DeletionByPodGC", "PodGC: node no longer exists", self._clock.now()
-                    )
-                ],
-            },
-        }
+        status: Object = {"phase": "Failed"}
+        if conditions:
+            status["conditions"] = [plain(each) for each in conditions]
+        patch: Object = {"metadata": {"uid": uid_of(pod)}, "status": status}
         try:
             await self._client.patch(PODS, name_of(pod), patch, namespace_of(pod), subresource="status")
         except StatusError as error:
@@ -107,9 +112,9 @@ class PodGarbageCollector(Controller[ObjectKey]):
 
 
 def excess_finished(pods: Iterable[Pod], threshold: int) -> list[Pod]:
-    """The oldest finished pods beyond the threshold (0 or less: no limit)."""
+    """The oldest finished pods beyond the threshold (0 or less: no limit), evicted ones first."""
     finished = sorted(
         (pod for pod in pods if is_finished(pod) and not is_deleting(pod)),
-        key=lambda pod: (created_at(pod), name_of(pod)),
+        key=lambda pod: (pod_status(pod).reason != "Evicted", created_at(pod), name_of(pod)),
     )
     return finished[: max(len(finished) - threshold, 0)] if threshold > 0 else []
