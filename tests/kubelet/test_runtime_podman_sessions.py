@@ -82,6 +82,29 @@ async def test_attach_reaches_the_main_process(podman_runtime, sandbox_spec, con
         await session.close()
 
 
+async def test_an_input_that_stays_open_outlives_those_who_type(podman_runtime, sandbox_spec, container_spec):
+    async with asyncio.timeout(30), pod(podman_runtime, sandbox_spec()) as sandbox:
+        command = ["sh", "-c", "cat; echo closed"]
+        container = await start(podman_runtime, sandbox, container_spec(command, stdin=True))
+        for said in (b"one\n", b"two\n"):
+            session = await podman_runtime.attach(container, stdin=True, tty=False, ends_stdin=False)
+            await session.send(said)
+            output = aiter(session)
+            assert await anext(output) == (1, said)
+            await session.close_stdin()
+            with pytest.raises(StopAsyncIteration):
+                await anext(output)
+            assert await session.wait() == 0
+            await session.close()
+        gone = await podman_runtime.attach(container, stdin=True, tty=False, ends_stdin=False)
+        await gone.close()
+
+        last = await podman_runtime.attach(container, stdin=True, tty=False, ends_stdin=True)
+        await last.close_stdin()
+        assert (1, b"closed\n") in [said async for said in last]
+        await last.close()
+
+
 async def test_a_command_that_is_not_there_is_an_error_and_no_output(
     podman_runtime, sandbox_spec, container_spec
 ):

@@ -80,8 +80,13 @@ class KubeletAgent:
 
     async def attach(self, pod: Object, options: ExecOptions) -> ExecSession:
         record = await self._running(pod, options.container)
+        container = pods.find_container(self._latest(pod), record.name)
+        has_terminal = bool(container and container.tty)
+        ends_stdin = bool(container and container.stdinOnce)
         try:
-            return await self._runtime.attach(record.id, stdin=options.stdin, tty=options.tty)
+            return await self._runtime.attach(
+                record.id, stdin=options.stdin, tty=has_terminal, ends_stdin=ends_stdin
+            )
         except RuntimeCallError as error:
             raise internal(f"error attaching to container: {error}") from error
 

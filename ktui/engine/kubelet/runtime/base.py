@@ -326,7 +326,12 @@ class Runtime(Protocol):
         self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool
     ) -> ExecSession: ...
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession: ...
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, ends_stdin: bool = True
+    ) -> ExecSession:
+        """The streams of the container's own process; `tty`: it has a terminal. The end of input ends its stdin
+        if `ends_stdin`; with a terminal, or else, it ends the session and leaves the stdin open."""
+        ...
 
     async def dial(self, sandbox_id: str, port: int) -> tuple[object, object]:
         """An (asyncio.StreamReader, asyncio.StreamWriter) to a port inside the pod, for port-forward."""

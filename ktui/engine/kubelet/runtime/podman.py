@@ -134,6 +134,7 @@ class PodmanRuntime:
         await self._events.close()
         await self._index.close()
         await self._images.close()
+        await self._exec.close()
         await self._rest.close()
         await self._service.stop()
 
@@ -338,7 +339,9 @@ class PodmanRuntime:
         self._require_running(container_id)
         return await self._exec.session(container_id, command, stdin=stdin, tty=tty)
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, ends_stdin: bool = True
+    ) -> ExecSession:
         """The container's own streams."""
         self._require_running(container_id)
 
@@ -350,7 +353,10 @@ class PodmanRuntime:
             record = self._index.find(container_id)
             return record.exit_code if record else 0
 
-        return await self._exec.attach(container_id, stdin=stdin, tty=tty, exit_code=exit_code)
+        stays_open = stdin and (tty or not ends_stdin)
+        return await self._exec.attach(
+            container_id, stdin=stdin, tty=tty, stays_open=stays_open, exit_code=exit_code
+        )
 
     def _require_running(self, container_id: str) -> None:
         record = self._index.container(container_id)

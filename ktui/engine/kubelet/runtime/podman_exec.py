@@ -16,9 +16,12 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from ktui.client.base import ExecSession
 from ktui.engine.kubelet.runtime.base import ExecResult, RuntimeCallError
+from ktui.engine.kubelet.runtime.podman_attach import AttachSession, OpenInputs, Streams
 from ktui.engine.kubelet.runtime.podman_rest import PodmanREST
 from ktui.kube.errors import internal
 
@@ -130,6 +133,7 @@ class PodmanExec:
     def __init__(self, rest: PodmanREST, oci_runtime: str, environment: Mapping[str, str]) -> None:
         self._rest = rest
         self._environment = environment
+        self._open_inputs = OpenInputs()
         path = shutil.which(oci_runtime) or oci_runtime
         # A rootless container's state lies in the user namespace that podman keeps.
         self._exec_command = [path, "exec"] if os.geteuid() == 0 else ["podman", "unshare", path, "exec"]
@@ -182,6 +186,10 @@ class PodmanExec:
                 "podman", "unshare", "kill", "-9", str(pid), env=self._environment
             )
             await killer.wait()
+
+    async def close(self) -> None:
+        """Let go of the containers whose stdin was held open."""
+        await self._open_inputs.close()
 
     async def session(
         self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool
@@ -243,14 +251,27 @@ class PodmanExec:
         *,
         stdin: bool,
         tty: bool,
+        stays_open: bool,
         exit_code: Callable[[], Awaitable[int]],
-    ) -> PodmanSession:
-        """Attach to the container's own process; it goes on when the session is closed."""
+    ) -> ExecSession:
+        """Attach to the container's own process; it goes on when the session is closed, and its stdin stays open
+        if it is to."""
         asked = f"?stream=true&stdout=true&stderr=true&stdin={'true' if stdin else 'false'}&detachKeys="
-        streams = await self._rest.hijack(f"containers/{container_id}/attach", query=asked)
+
+        async def connect() -> Streams:
+            return await self._rest.hijack(f"containers/{container_id}/attach", query=asked)
 
         async def resize(width: int, height: int) -> None:
             await self._rest.post(f"containers/{container_id}/resize", w=str(width), h=str(height))
+
+        if stays_open:
+            return AttachSession(
+                await self._open_inputs.connection(container_id, connect, tty=tty),
+                resize=resize,
+                exit_code=exit_code,
+                leave=partial(self._open_inputs.keep, container_id),
+            )
+        streams = await connect()
 
         async def leave() -> None:
             return None

@@ -313,7 +313,9 @@ class SimRuntime:
         await self._called("exec", container.spec.name)
         return EchoSession(command, stdin=stdin, tty=tty)
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, ends_stdin: bool = True
+    ) -> ExecSession:
         """A session that echoes."""
         container = self._running(container_id)
         await self._called("attach", container.spec.name)
