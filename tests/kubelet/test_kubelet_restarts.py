@@ -75,6 +75,51 @@ async def test_container_restart_rules_win_over_the_pods_policy(world):  # noqa:
     await world.until(lambda p: status_of(p, "retried")["restartCount"] == 1)
 
 
+async def test_one_containers_end_can_start_all_of_them_anew(world):  # noqa: F811 - a fixture of that name
+    rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
+    source = container("source", restartPolicy="Never", restartPolicyRules=rules)
+    first = container("first", command=["true"])
+    await world.create(pod("web", source, container("beside"), initContainers=[first], restartPolicy="Never"))
+    running = await world.running()
+    assert condition(running, "AllContainersRestarting")["status"] == "False"
+    (sandbox,) = await world.records()
+    ids = {record.name: record.id for record in sandbox.containers}
+    phases = set()
+
+    def all_anew(found):
+        phases.add(found["status"]["phase"])
+        return all(
+            status_of(found, name)["restartCount"] == 1 and "running" in status_of(found, name)["state"]
+            for name in ("source", "beside")
+        )
+
+    world.runtime.kill(ids["source"], 42)
+    anew = await world.until(all_anew)
+    assert phases == {"Running"}
+    assert condition(anew, "AllContainersRestarting")["status"] == "False"
+    assert status_of(anew, "first")["restartCount"] == 1
+    assert status_of(anew, "source")["lastState"]["terminated"]["exitCode"] == 42
+    assert status_of(anew, "beside")["lastState"]["terminated"]["exitCode"] == 137
+    (after,) = await world.records()
+    assert after.id == sandbox.id
+    assert not {record.id for record in after.containers} & set(ids.values())
+    # Any other end is the end.
+    world.runtime.kill(next(r.id for r in after.containers if r.name == "source"), 1)
+    world.runtime.kill(next(r.id for r in after.containers if r.name == "beside"), 0)
+    failed = await world.until(lambda p: p["status"]["phase"] == "Failed")
+    assert condition(failed, "AllContainersRestarting")["reason"] == "PodFailed"
+
+
+async def test_an_init_container_has_restart_rules_too(world):  # noqa: F811 - a fixture of that name
+    rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
+    first = container(
+        "first", command=["sh", "-c", "exit 42"], restartPolicy="Never", restartPolicyRules=rules
+    )
+    await world.create(pod("web", initContainers=[first], restartPolicy="Never"))
+    retried = await world.until(lambda p: status_of(p, "first")["restartCount"] == 1)
+    assert retried["status"]["phase"] == "Pending"
+
+
 async def test_an_oom_kill_is_told(world):  # noqa: F811 - a fixture of that name
     await world.create(pod("web", restartPolicy="Never"))
     await world.running()

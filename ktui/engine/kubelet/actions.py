@@ -37,12 +37,16 @@ class PodActions:
     attempt: int = 0
     start: list[Container] = field(default_factory=list[Container])
     kill: list[Kill] = field(default_factory=list[Kill])
+    restart_all: list[ContainerRecord] = field(default_factory=list[ContainerRecord])
+    """Containers to end and to remove in this order, so that all begin anew."""
 
 
 def compute_actions(pod: Pod, runtime: PodRuntime, health: Health) -> PodActions:
     """The next steps for a pod that is to run."""
     if runtime.current is None:
         return _without_sandbox(pod, runtime)
+    if restarts_all(pod, runtime):
+        return PodActions(restart_all=_reset_order(pod, runtime))
     actions = PodActions(attempt=runtime.current.attempt)
     actions.start.extend(
         container for container in pods.ephemeral_containers(pod) if runtime.latest(container.name) is None
@@ -64,6 +68,30 @@ def compute_actions(pod: Pod, runtime: PodRuntime, health: Health) -> PodActions
     if not kept and not actions.kill and not any(c in actions.start for c in pods.containers(pod)):
         return PodActions(kill_pod=True)
     return actions
+
+
+def restarts_all(pod: Pod, runtime: PodRuntime) -> bool:
+    """A container ended in a way for which its rules want all containers of the pod to start anew."""
+    return any(
+        _wants_all_anew(container, runtime.in_current(container.name))
+        for container in (*pods.init_containers(pod), *pods.containers(pod))
+    )
+
+
+def _wants_all_anew(container: Container, record: ContainerRecord | None) -> bool:
+    return (
+        record is not None
+        and record.state is ContainerState.EXITED
+        and pods.restart_rule(container, record.exit_code) == pods.RESTART_ALL
+    )
+
+
+def _reset_order(pod: Pod, runtime: PodRuntime) -> list[ContainerRecord]:
+    """All records but ephemeral containers'. Those that say why go last: a kubelet that is interrupted goes on."""
+    ranks = {c.name: rank for rank, c in enumerate((*pods.containers(pod), *pods.init_containers(pod)))}
+    specs = {c.name: c for c in (*pods.init_containers(pod), *pods.containers(pod))}
+    records = [r for sandbox in runtime.sandboxes for r in sandbox.containers if r.name in specs]
+    return sorted(records, key=lambda r: (_wants_all_anew(specs[r.name], r), ranks[r.name]))
 
 
 def _without_sandbox(pod: Pod, runtime: PodRuntime) -> PodActions:
@@ -139,7 +167,7 @@ def _init_actions(pod: Pod, runtime: PodRuntime, health: Health, actions: PodAct
         elif record.state is ContainerState.RUNNING:
             if (kill := _reason_to_kill(pod, container, record, health)) is not None:
                 actions.kill.append(kill)
-        elif pods.should_restart_init(pod, container):
+        elif pods.should_restart_init(pod, container, record.exit_code):
             actions.start.append(container)
         else:
             actions.kill_pod = True

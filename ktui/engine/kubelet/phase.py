@@ -21,7 +21,7 @@ def _find(statuses: Statuses, name: str) -> ContainerStatus | None:
 def pod_phase(pod: Pod, init: Statuses, regular: Statuses) -> str:
     """Pending, Running, Succeeded or Failed."""
     pending_init, failed_init = _init_progress(pod, init)
-    if failed_init and pods.restart_policy(pod) == "Never":
+    if failed_init:
         return "Failed"
     running = waiting = stopped = succeeded = restartable = 0
     for container in pods.containers(pod):
@@ -54,6 +54,7 @@ def pod_phase(pod: Pod, init: Statuses, regular: Statuses) -> str:
 
 
 def _init_progress(pod: Pod, init: Statuses) -> tuple[int, int]:
+    """How many are yet to be done, and how many failed for good."""
     pending = failed = 0
     for container in pods.init_containers(pod):
         status = _find(init, container.name)
@@ -63,8 +64,9 @@ def _init_progress(pod: Pod, init: Statuses) -> tuple[int, int]:
         elif state is None or state.terminated is None:
             pending += 1
         elif state.terminated.exitCode != 0:
-            failed += 1
-            pending += pods.should_restart_init(pod, container)
+            again = pods.should_restart_init(pod, container, state.terminated.exitCode)
+            pending += again
+            failed += not again
     return pending, failed
 
 

@@ -17,6 +17,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from ktui.kube.resource import ObjectKey
 
 DEFAULT_GRACE_SECONDS = 30
+KILLED_EXIT_CODE = 137
+RESTART_ALL = "RestartAllContainers"
 
 
 def meta(pod: Pod) -> ObjectMeta:
@@ -152,20 +154,34 @@ def limits(container: Container) -> dict[str, str]:
 def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
     """Whether a container that ended with `exit_code` is to run again: its own rules, its own policy, then
     the pod's."""
-    for rule in container.restartPolicyRules or ():
-        if rule.exitCodes is not None:
-            values = rule.exitCodes.values or []
-            matched = (exit_code in values) == (rule.exitCodes.operator == "In")
-            if matched and rule.action == "Restart":
-                return True
+    if restart_rule(container, exit_code) in ("Restart", RESTART_ALL):
+        return True
     policy = container.restartPolicy or restart_policy(pod)
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
 
 
-def should_restart_init(pod: Pod, container: Container) -> bool:
-    """Whether a failed init container is tried again."""
-    policy = container.restartPolicy or restart_policy(pod)
-    return policy != "Never"
+def restart_rule(container: Container, exit_code: int) -> str:
+    """What the container's first rule for `exit_code` says, "" without one."""
+    for rule in container.restartPolicyRules or ():
+        if rule.exitCodes is not None:
+            values = rule.exitCodes.values or []
+            if (exit_code in values) == (rule.exitCodes.operator == "In"):
+                return rule.action
+    return ""
+
+
+def may_restart_all(pod: Pod) -> bool:
+    """An end of one of its containers can start all of them anew."""
+    return any(
+        rule.action == RESTART_ALL
+        for container in (*init_containers(pod), *containers(pod))
+        for rule in container.restartPolicyRules or ()
+    )
+
+
+def should_restart_init(pod: Pod, container: Container, exit_code: int = 0) -> bool:
+    """Whether a failed init container is tried again; without an exit code it was killed or never ran."""
+    return should_restart(pod, container, exit_code or KILLED_EXIT_CODE)
 
 
 def node_selector(pod: Pod) -> dict[str, str]:

@@ -24,6 +24,7 @@ from lightkube.models.core_v1 import (
 )
 
 from ktui.engine.kubelet import pod as pods
+from ktui.engine.kubelet.actions import restarts_all
 from ktui.engine.kubelet.container_status import ContainerView, container_status
 from ktui.engine.kubelet.observed import Health, PodRuntime, Waiting
 from ktui.engine.kubelet.phase import (
@@ -62,6 +63,8 @@ def build_status(pod: Pod, runtime: PodRuntime, inputs: StatusInputs) -> PodStat
     """The status the kubelet writes for `pod`."""
     old = pods.status(pod)
     waiting = "PodInitializing" if pods.init_containers(pod) else "ContainerCreating"
+    if restarts_all(pod, runtime):
+        waiting = "RestartingAllContainers"
     init = [
         _container(pod, c, runtime, inputs, old.initContainerStatuses, waiting, init=True)
         for c in pods.init_containers(pod)
@@ -112,7 +115,7 @@ def _container(
     if will_restart and history and history[0].state is ContainerState.EXITED:
         code = history[0].exit_code
         if init and not pods.is_sidecar(container):
-            will_restart = code != 0 and pods.should_restart_init(pod, container)
+            will_restart = code != 0 and pods.should_restart_init(pod, container, code)
         else:
             will_restart = pods.should_restart(pod, container, code)
     view = ContainerView(
@@ -181,6 +184,8 @@ def _conditions(
         containers_ready_condition(pod, init, regular, phase),
         PodCondition(type="PodScheduled", status="True"),
     ]
+    if pods.may_restart_all(pod):
+        wanted.append(_restarting_condition(pod, runtime, phase))
     if inputs.failure is not None and inputs.failure.reason == EVICTED:
         wanted.append(
             PodCondition(
@@ -206,6 +211,19 @@ def _conditions(
             )
         )
     return result
+
+
+def _restarting_condition(pod: Pod, runtime: PodRuntime, phase: str) -> PodCondition:
+    if reason := {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase):
+        return PodCondition(type="AllContainersRestarting", status="False", reason=reason)
+    if not restarts_all(pod, runtime):
+        return PodCondition(type="AllContainersRestarting", status="False")
+    return PodCondition(
+        type="AllContainersRestarting",
+        status="True",
+        reason="RestartAllContainersStarted",
+        message="container exited with restart policy rule",
+    )
 
 
 def _resize_conditions(resize: Resize) -> list[PodCondition]:

@@ -273,6 +273,12 @@ class PodWorker:
                 self._kills[kill.record.id] = self._spawn(self._kill(kill), f"kill {kill.container.name}")
         if self._start is not None:
             return []
+        if actions.restart_all:
+            self._waiting.clear()
+            events = self._context.events(self.pod)
+            removal = self._starter.remove_all(self.pod, actions.restart_all, events)
+            self._start = self._spawn(removal, "restart all containers")
+            return []
         now = self._context.clock.monotonic()
         if (actions.create_sandbox or actions.start) and self._pod_retry_at > now:
             return [self._pod_retry_at - now]

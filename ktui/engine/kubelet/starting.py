@@ -38,6 +38,7 @@ from ktui.engine.kubelet.runtime.base import (
     ContainerState,
     ImageError,
     ImageRecord,
+    NotFoundError,
     RegistryAuth,
     RuntimeCallError,
 )
@@ -110,6 +111,22 @@ class PodStarter:
         """Beside the container just started one dead one is kept, for its log and lastState."""
         for record in history[1:]:
             with contextlib.suppress(RuntimeCallError):
+                await self._context.runtime.remove_container(record.id)
+
+    async def remove_all(self, pod: Pod, records: Sequence[ContainerRecord], events: PodEvents) -> None:
+        """End and remove containers one after another, so that the pod begins anew in its sandbox."""
+        for record in records:
+            if record.state is ContainerState.RUNNING:
+                await self._context.stopper.stop_container(
+                    pod,
+                    pods.find_container(pod, record.name),
+                    record,
+                    events,
+                    grace=0,
+                    message=f"Container {record.name} will be restarted with all containers of the pod",
+                    override=True,
+                )
+            with contextlib.suppress(NotFoundError):
                 await self._context.runtime.remove_container(record.id)
 
     async def create_sandbox(self, pod: Pod, attempt: int, events: PodEvents) -> None:

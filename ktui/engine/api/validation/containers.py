@@ -30,6 +30,7 @@ _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 _MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
 _RESTART_POLICIES: Final = ("Always", "Never", "OnFailure")
+_RESTART_ACTIONS = ("Restart", "RestartAllContainers")
 _NOT_FOR_INIT: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _NOT_FOR_EPHEMERAL: Final = (
     "ports",
@@ -233,8 +234,8 @@ def _restart(container: Object, at: str) -> list[Cause]:
         causes.append(too_many(f"{at}.restartPolicyRules", len(rules), 20))
     for index, rule in enumerate(rules):
         path = f"{at}.restartPolicyRules[{index}]"
-        if rule.get("action") != "Restart":
-            causes.append(unsupported(f"{path}.action", string(rule, "action"), ("Restart",)))
+        if rule.get("action") not in _RESTART_ACTIONS:
+            causes.append(unsupported(f"{path}.action", string(rule, "action"), _RESTART_ACTIONS))
         codes = section(rule, "exitCodes")
         if not codes:
             causes.append(required(f"{path}.exitCodes", "must be specified"))
