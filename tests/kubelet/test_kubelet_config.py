@@ -420,3 +420,4 @@ async def test_a_host_network_pod_has_the_nodes_address(world):  # noqa: F811 - 
     (sandbox,) = await world.records()
     made = world.runtime.sandbox_spec(sandbox.id)
     assert made.host_network and made.host_pid and not made.port_mappings
+    assert made.hostname == ""  # the node's own
