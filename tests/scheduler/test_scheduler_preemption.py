@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 import pytest
 from builders import cluster, node, pod
+from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
+from lightkube.models.policy_v1 import (
+    PodDisruptionBudget,
+    PodDisruptionBudgetSpec,
+    PodDisruptionBudgetStatus,
+)
 
 from ktui.engine.scheduler.algorithm import Algorithm, Unfit
+from ktui.engine.scheduler.budgets import Budgets
 from ktui.engine.scheduler.plugins import default_profile
 from ktui.engine.scheduler.preemption import Preemption
 
 
-async def room(wanted, *nodes, nominated="", nominations=None):
+async def room(wanted, *nodes, nominated="", nominations=None, budgets=()):
     algorithm = Algorithm(default_profile(), random.Random(0))
     snapshot = cluster(*nodes)
     unfit = algorithm.schedule(wanted, snapshot, nominations or {})
     assert isinstance(unfit, Unfit)
-    preemption = Preemption(algorithm, lambda _: None)
+    preemption = Preemption(algorithm, lambda _: None, lambda: Budgets(budgets))
     return await preemption.make_room(wanted, unfit, snapshot, nominations or {}, nominated)
 
 
 def running(name, cpu, priority=0, started=""):
     status = {"startTime": started} if started else {}
     return pod(name, requests={"cpu": cpu}, priority=priority, status=status)
+
+
+def budget(allowed, disrupted=(), **labels):
+    return PodDisruptionBudget(
+        metadata=ObjectMeta(name="b", namespace="default"),
+        spec=PodDisruptionBudgetSpec(selector=LabelSelector(matchLabels=labels)),
+        status=PodDisruptionBudgetStatus(
+            currentHealthy=1,
+            desiredHealthy=1,
+            disruptionsAllowed=allowed,
+            disruptedPods=dict.fromkeys(disrupted, datetime.now(UTC)),
+            expectedPods=1,
+        ),
+    )
 
 
 def names(found):
@@ -44,6 +66,27 @@ async def test_the_longer_running_of_equals_stays():
     old = running("old", "2", started="2026-01-01T00:00:00Z")
     new = running("new", "2", started="2026-01-02T00:00:00Z")
     assert names(await room(pod(**IMPORTANT), node("n", old, new))) == ("n", ["new"])
+
+
+async def test_what_a_budget_protects_stays_if_another_can_go():
+    kept = pod("kept", requests={"cpu": "2"}, priority=1, labels={"app": "db"})
+    other = running("other", "2", 5)
+    full = node("n", kept, other)
+    assert names(await room(pod(**IMPORTANT), full)) == ("n", ["kept"])
+    assert names(await room(pod(**IMPORTANT), full, budgets=[budget(0, app="db")])) == ("n", ["other"])
+    assert names(await room(pod(**IMPORTANT), full, budgets=[budget(1, app="db")])) == ("n", ["kept"])
+    counted = budget(0, ["kept"], app="db")
+    assert names(await room(pod(**IMPORTANT), full, budgets=[counted])) == ("n", ["kept"])
+    assert names(await room(pod(**IMPORTANT), full, budgets=[budget(0)])) == ("n", ["kept"])
+    alone = node("n", pod("kept", requests={"cpu": "4"}, labels={"app": "db"}))
+    assert names(await room(pod(**IMPORTANT), alone, budgets=[budget(0, app="db")])) == ("n", ["kept"])
+
+
+async def test_the_node_where_no_budget_is_broken_is_chosen():
+    protected = pod("a", requests={"cpu": "4"}, priority=1, labels={"app": "db"})
+    one, two = node("one", protected), node("two", running("b", "4", 50))
+    found = await room(pod(**IMPORTANT), one, two, budgets=[budget(0, app="db")])
+    assert names(found) == ("two", ["b"])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Making room: which pods of lower priority would have to go, on which node, for a pod that fits nowhere.
 
 A dry run: on a copy of each node where eviction could help, all less important pods are taken off; if the pod
-fits then, they are put back one by one, the most important first, as long as it still fits. The rest are the
-node's victims. The node whose victims are missed least is chosen. Nothing is evicted here.
+fits then, they are put back one by one, those first that a disruption budget protects, then the most important,
+as long as it still fits. The rest are the node's victims. The node whose victims are missed least is chosen.
+Nothing is evicted here.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from lightkube.models.core_v1 import Pod
 
 from ktui.engine.scheduler.algorithm import Algorithm, Nominations, Refusal, Unfit, fit_message, histogram
+from ktui.engine.scheduler.budgets import Budgets
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
@@ -43,20 +45,31 @@ class Room:
     """Whether the pod goes on waiting for the node it is nominated to."""
 
 
+class _Victims(NamedTuple):
+    """Who would have to go, and how many of them a budget protects."""
+
+    pods: Sequence[PodInfo]
+    protected: int
+
+
 @dataclass(slots=True)
 class _Search:
-    candidates: list[tuple[str, Sequence[PodInfo]]] = field(
-        default_factory=list[tuple[str, Sequence[PodInfo]]]
-    )
+    candidates: list[tuple[str, _Victims]] = field(default_factory=list[tuple[str, _Victims]])
     reasons: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 class Preemption:
     """`latest` gives a pod as the API last showed it: start times come after a pod was counted."""
 
-    def __init__(self, algorithm: Algorithm, latest: Callable[[ObjectKey], Pod | None]) -> None:
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        latest: Callable[[ObjectKey], Pod | None],
+        budgets: Callable[[], Budgets] = Budgets,
+    ) -> None:
         self._algorithm = algorithm
         self._latest = latest
+        self._budgets = budgets
 
     async def make_room(
         self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot, nominations: Nominations, nominated: str
@@ -72,7 +85,7 @@ class Preemption:
             reasons = histogram(search.reasons.get(name, (NOT_HELPFUL,)) for name in snapshot.nodes)
             return Room(message=f"preemption: {fit_message(unfit.nodes, reasons)}")
         node, victims = min(search.candidates, key=lambda candidate: self._cost(candidate[1]))
-        return Room(node, victims)
+        return Room(node, victims.pods)
 
     def _is_waiting(self, pod: PodInfo, unfit: Unfit, snapshot: Snapshot, nominated: str) -> bool:
         """Whether victims on the pod's nominated node are still on their way out."""
@@ -88,15 +101,16 @@ class Preemption:
         self, pod: PodInfo, names: Sequence[str], snapshot: Snapshot, nominations: Nominations
     ) -> _Search:
         search = _Search()
+        budgets = self._budgets()
         enough = max(len(names) // 10, _MIN_CANDIDATES)
         for name in names:
             node = snapshot.nodes.get(name)
             if node is None:
                 continue  # It went away while others were looked at.
-            found = self._victims(pod, node, snapshot, nominations.get(name, ()))
+            found = self._victims(pod, node, snapshot, nominations.get(name, ()), budgets)
             if isinstance(found, Refusal):
                 search.reasons[name] = found.rejection.reasons
-            elif found:
+            elif found.pods:
                 search.candidates.append((name, found))
                 if len(search.candidates) >= enough:
                     break
@@ -107,36 +121,46 @@ class Preemption:
         return search
 
     def _victims(
-        self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot, nominated: Sequence[PodInfo]
-    ) -> Sequence[PodInfo] | Refusal:
+        self,
+        pod: PodInfo,
+        node: NodeInfo,
+        snapshot: Snapshot,
+        nominated: Sequence[PodInfo],
+        budgets: Budgets,
+    ) -> _Victims | Refusal:
         """The pods to evict from a node; none when there is nobody less important, or why that won't help."""
         lesser = [other for other in node.pods.values() if other.priority < pod.priority]
         if not lesser:
-            return ()
+            return _Victims((), 0)
         trial = node.copy()
         for other in lesser:
             trial.remove(other.key)
         refusal = self._algorithm.refusal(pod, trial, snapshot, nominated)
         if refusal is not None:
             return refusal
+        ordered = sorted(lesser, key=self._importance, reverse=True)
+        protected = budgets.protected(ordered)
         victims: list[PodInfo] = []
-        for other in sorted(lesser, key=self._importance, reverse=True):
+        for other in sorted(ordered, key=lambda each: each.uid not in protected):
             trial.add(other)
             if self._algorithm.refusal(pod, trial, snapshot, nominated) is not None:
                 trial.remove(other.key)
                 victims.append(other)
-        return victims
+        victims.sort(key=self._importance, reverse=True)
+        return _Victims(victims, sum(other.uid in protected for other in victims))
 
     def _importance(self, pod: PodInfo) -> tuple[int, float]:
         """Higher priority first, then the longer running."""
         return pod.priority, -self._started(pod)
 
-    def _cost(self, victims: Sequence[PodInfo]) -> tuple[int, int, int, float]:
-        """The lowest top priority, then the lowest sum, the fewest, the latest started of the top ones."""
+    def _cost(self, found: _Victims) -> tuple[int, int, int, int, float]:
+        """The fewest broken budgets, then the lowest top priority, the lowest sum, the fewest pods, and of the top
+        ones the latest started."""
+        victims = found.pods
         top = max(victim.priority for victim in victims)
         total = sum(victim.priority + _PRIORITY_OFFSET for victim in victims)
         earliest = min(self._started(victim) for victim in victims if victim.priority == top)
-        return top, total, len(victims), -earliest
+        return found.protected, top, total, len(victims), -earliest
 
     def _started(self, info: PodInfo) -> float:
         pod = self._latest(info.key) or info.pod

@@ -14,11 +14,13 @@ from collections.abc import Coroutine
 from typing import Any, Final, Literal, Protocol
 
 from lightkube.models.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from lightkube.models.policy_v1 import PodDisruptionBudget
 from lightkube.models.storage_v1 import StorageClass
 
 from ktui.client.base import Client, DeleteOptions, PatchType
 from ktui.client.informer import Informer, Informers
 from ktui.engine.scheduler.algorithm import Algorithm, Placement, Unfit
+from ktui.engine.scheduler.budgets import Budgets
 from ktui.engine.scheduler.cache import Cache
 from ktui.engine.scheduler.conditions import Reason, disruption_target, nomination, not_scheduled
 from ktui.engine.scheduler.decisions import NODES_RECORDED, Decision, Decisions
@@ -40,6 +42,7 @@ from ktui.kube.kinds import (
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    POD_DISRUPTION_BUDGETS,
     PODS,
     STORAGE_CLASSES,
 )
@@ -75,7 +78,9 @@ class Scheduler:
         self._recorder = recorder
         self._profile = profile or default_profile()
         self._algorithm = Algorithm(self._profile, chance or random.Random())
-        self._preemption = Preemption(self._algorithm, lambda key: self._pods.get(key))
+        self._preemption = Preemption(
+            self._algorithm, lambda key: self._pods.get(key), lambda: Budgets(self._disruption_budgets.list())
+        )
         self._decisions = Decisions(client)
         self._binder = VolumeBinder(client, clock, self._is_there)
         self._begin()
@@ -84,6 +89,7 @@ class Scheduler:
         self._namespaces = informers.of(NAMESPACES, Namespace)
         self._claims = informers.of(PERSISTENT_VOLUME_CLAIMS, PersistentVolumeClaim)
         self._volumes = informers.of(PERSISTENT_VOLUMES, PersistentVolume)
+        self._disruption_budgets = informers.of(POD_DISRUPTION_BUDGETS, PodDisruptionBudget)
         self._classes = informers.of(STORAGE_CLASSES, StorageClass)
         self._writes = asyncio.Semaphore(CONCURRENT_WRITES)
         self._group: asyncio.TaskGroup | None = None
@@ -123,6 +129,7 @@ class Scheduler:
             try:
                 for informer, _ in handlers:
                     await informer.wait_synced()
+                await self._disruption_budgets.wait_synced()
                 group.create_task(self._decisions.run(), name="scheduling decisions")
                 await self._loop()
             finally:
