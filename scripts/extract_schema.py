@@ -28,7 +28,6 @@ ROOTS = (
     "io.k8s.api.batch.v1.",
     "io.k8s.api.certificates.v1.",
     "io.k8s.api.coordination.v1.",
-    "io.k8s.api.coordination.v1beta1.LeaseCandidate",
     "io.k8s.api.core.v1.",
     "io.k8s.api.discovery.v1.",
     "io.k8s.api.events.v1.",

@@ -213,6 +213,15 @@ VOLUME_ATTRIBUTES_CLASSES = Resource(
     ("vac",),
 )
 
+STORAGE_VERSION_MIGRATIONS = Resource(
+    "storagemigration.k8s.io",
+    "v1",
+    "storageversionmigrations",
+    "StorageVersionMigration",
+    False,
+    "storageversionmigration",
+)
+
 _RBAC = "rbac.authorization.k8s.io"
 CLUSTER_ROLE_BINDINGS = Resource(
     _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False, "clusterrolebinding"

@@ -73,6 +73,24 @@ CLUSTER_BODIES: dict[str, Object] = {
             ],
         }
     },
+    "storageversionmigrations.storagemigration.k8s.io": {"spec": {"resource": {"resource": "pods"}}},
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": {
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["x"]}
+                ]
+            },
+            "reinvocationPolicy": "Never",
+            "mutations": [
+                {
+                    "patchType": "ApplyConfiguration",
+                    "applyConfiguration": {"expression": "Object{metadata: Object.metadata{}}"},
+                }
+            ],
+        }
+    },
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": {"spec": {"policyName": "x"}},
     "csidrivers.storage.k8s.io": {"spec": {"tokenRequests": [{"audience": "a"}]}},
     "csinodes.storage.k8s.io": {
         "spec": {"drivers": [{"name": "example.com", "nodeID": "n", "topologyKeys": ["zone"]}]}

@@ -173,11 +173,19 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("leases", {**meta(), "spec": {"holderIdentity": "a", "leaseDurationSeconds": 40}}, []),
     (
         "leases",
-        {**meta(), "spec": {"holderIdentity": "", "leaseDurationSeconds": 0, "leaseTransitions": -1}},
+        {
+            **meta(),
+            "spec": {
+                "holderIdentity": "",
+                "leaseDurationSeconds": 0,
+                "leaseTransitions": -1,
+                "preferredHolder": "b",
+            },
+        },
         [
             "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
             "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
-            'spec.holderIdentity: Invalid value: "": must not be empty',
+            "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined",
         ],
     ),
     ("controllerrevisions", {**meta(), "data": {"spec": 1}, "revision": 1}, []),

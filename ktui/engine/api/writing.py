@@ -39,7 +39,7 @@ from ktui.kube.clock import Clock
 from ktui.kube.data import items
 from ktui.kube.errors import Cause, StatusError, already_exists, bad_request, conflict, invalid
 from ktui.kube.names import generate_name
-from ktui.kube.resource import Object
+from ktui.kube.resource import GroupVersionKind, Object
 
 MODIFIED: Final = (
     "the object has been modified; please apply your changes to the latest version and try again"
@@ -335,7 +335,9 @@ class Writer:
                 obj = next_generation(declaration, obj, old)
             await self._admission.validate(attributes, obj, old)
             if obj == old or _same_but_for_times(obj, old):
-                return entry.data
+                if self._is_stored_as_now(write, entry.key):
+                    return entry.data
+                obj = old
             if write.options.dry_run:
                 return encode(obj)
             if is_finished(obj):
@@ -346,6 +348,15 @@ class Writer:
             kept = await declaration.stored(obj)
             writing = self._store.write(entry.key, kept, expected=entry.revision)
             return await declaration.shown((await claim.settle(writing)).data)
+
+    def _is_stored_as_now(self, write: Write, key: Key) -> bool:
+        """Is an object stored in the version its kind is stored in? Custom kinds may have changed theirs."""
+        custom = write.declaration.custom
+        if custom is None or write.options.dry_run:
+            return True
+        entry = self._store.get(key)
+        found = GroupVersionKind.of(decode(entry.data)).version if entry else custom.stored_version
+        return found == custom.stored_version
 
     def _claim(self, write: Write, key: Key, new: Object, old: Object) -> Claim:
         """What a change needs; writes of subresources need nothing new."""

@@ -28,6 +28,7 @@ from ktui.engine.controllers.local_path import LocalPathProvisioner
 from ktui.engine.controllers.namespace import NamespaceController
 from ktui.engine.controllers.nodelifecycle import NodeLifecycleController
 from ktui.engine.controllers.persistentvolume import PersistentVolumeController
+from ktui.engine.controllers.podcertificatecleaner import PodCertificateCleaner
 from ktui.engine.controllers.podgc import PodGarbageCollector
 from ktui.engine.controllers.published_services import Published, PublishedServices
 from ktui.engine.controllers.replicaset import ReplicaSetController
@@ -38,8 +39,10 @@ from ktui.engine.controllers.runtime import Controller
 from ktui.engine.controllers.service_lb import ServiceLoadBalancer
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
 from ktui.engine.controllers.statefulset import StatefulSetController
+from ktui.engine.controllers.storageversionmigrator import StorageVersionMigrator
 from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
+from ktui.engine.controllers.trustbundles import TrustBundlePublisher
 from ktui.engine.controllers.ttlafterfinished import TTLAfterFinished
 from ktui.engine.controllers.volume_protection import ClaimProtection, VolumeProtection
 from ktui.kube.clock import Clock
@@ -96,6 +99,9 @@ def default_controllers(
         ServiceLoadBalancer(client, recorder.named("service-lb-controller")),
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),
+        PodCertificateCleaner(client, clock),
+        TrustBundlePublisher(client, authority),
+        StorageVersionMigrator(client, clock),
         PersistentVolumeController(client, recorder.named("persistentvolume-controller"), clock),
         EphemeralVolumes(client, recorder.named("ephemeral_volume")),
         ClaimProtection(client),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, text
-from ktui.engine.api.validation.fields import invalid, one_of, required
+from ktui.engine.api.validation.fields import each_invalid, forbidden, invalid, one_of
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.kube import names
 from ktui.kube.data import section
@@ -22,12 +22,14 @@ def validate(lease: Object) -> list[Cause]:
     transitions = spec.get("leaseTransitions")
     if transitions is not None and transitions < 0:
         causes.append(invalid("spec.leaseTransitions", transitions, names.NON_NEGATIVE))
-    if "holderIdentity" in spec and not spec["holderIdentity"]:
-        causes.append(invalid("spec.holderIdentity", "", "must not be empty"))
-    if "strategy" in spec:
-        causes += one_of("spec.strategy", spec["strategy"], ("OldestEmulationVersion",))
-    if spec.get("preferredHolder") and not spec.get("strategy"):
-        causes.append(required("spec.strategy", "must be set when `preferredHolder` is set"))
+    strategy: str | None = spec.get("strategy")
+    if strategy is not None and "/" in strategy:
+        causes += each_invalid("spec.strategy", strategy, names.qualified_name(strategy))
+    elif strategy is not None:
+        causes += one_of("spec.strategy", strategy, ("OldestEmulationVersion",))
+    if spec.get("preferredHolder") and not strategy:
+        why = "may only be specified if `strategy` is defined"
+        causes.append(forbidden("spec.preferredHolder", why))
     return causes
 
 
