@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from podman_pods_world import SLEEP, event, output, pod, podman_json, services, start
 
-from ktui.engine.kubelet.runtime import podman_setup
+from ktui.engine.kubelet.runtime import podman_pods, podman_setup
 from ktui.engine.kubelet.runtime.base import (
     ContainerState,
     RuntimeCallError,
 )
 from ktui.engine.kubelet.runtime.podman import PodmanRuntime
+from ktui.engine.kubelet.runtime.podman_silence import old_cleanups
 
 pytestmark = [pytest.mark.podman, pytest.mark.asyncio(loop_scope="module")]
 
@@ -93,6 +94,7 @@ import asyncio, sys
 from pathlib import Path
 from ktui.engine.kubelet.runtime.base import ContainerSpec, PodIdentity, SandboxSpec
 from ktui.engine.kubelet.runtime.podman import PodmanRuntime
+from ktui.engine.kubelet.runtime.podman_silence import old_cleanups
 
 async def main():
     runtime = PodmanRuntime(Path(sys.argv[1]))
@@ -141,6 +143,38 @@ async def test_killed_service_comes_back_with_a_relist(podman_runtime, sandbox_s
         await event(events, "relist", timeout=20)
         assert (await podman_runtime.container(container)).state is ContainerState.RUNNING
         assert await output(podman_runtime, container, "echo", "alive") == "alive"
+
+
+async def test_a_service_that_answers_no_more_is_replaced(
+    podman_runtime, sandbox_spec, container_spec, monkeypatch
+):
+    monkeypatch.setattr(podman_pods, "LOOK_SECONDS", 1)
+    async with pod(podman_runtime, sandbox_spec("stuck")) as sandbox:
+        container = await start(podman_runtime, sandbox, container_spec(SLEEP))
+        (silent,) = services(podman_runtime.identity.folder)
+        os.kill(silent, signal.SIGSTOP)
+        async with asyncio.timeout(30):
+            await podman_runtime.stop_container(container, 20)
+        record = await podman_runtime.container(container)
+        assert (record.state, record.exit_code) == (ContainerState.EXITED, 0)
+        assert silent not in services(podman_runtime.identity.folder)
+
+
+async def test_only_clean_ups_of_ours_that_hang_are_ended(tmp_path):
+    def process(number, age, *words):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        folder.joinpath("cmdline").write_text("\0".join(words))
+        began = (1000 - age) * os.sysconf("SC_CLK_TCK")
+        fields = " ".join(["S", *["0"] * 18, f"{began:.0f}", "0"])
+        folder.joinpath("stat").write_text(f"{number} (a ) name) {fields}")
+
+    tmp_path.joinpath("uptime").write_text("1000.00 1.0")
+    process(1, 60, "podman", "--log-level", "warning", "container", "cleanup", "ours")
+    process(2, 0.5, "podman", "container", "cleanup", "ours")
+    process(3, 60, "podman", "container", "cleanup", "theirs")
+    process(4, 60, "podman", "container", "inspect", "ours")
+    assert old_cleanups({"ours"}.__contains__, tmp_path) == [1]
 
 
 async def test_what_others_do_to_our_pods_is_seen(podman_runtime, sandbox_spec, container_spec):

@@ -1,6 +1,7 @@
 """Podman's event stream, kept to: what others do to our pods, and a relist whenever the stream broke.
 
-When the service died, or had to be killed because it answers no more, it is restarted first. Ends of containers come sooner from the index's own watch.
+When the service died, or had to be killed because it answers no more, it is restarted first. Ends of containers
+come sooner from the index's own watch.
 """
 
 from __future__ import annotations

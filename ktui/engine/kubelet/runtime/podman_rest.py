@@ -100,18 +100,21 @@ class PodmanREST:
     async def get_list(self, path: str, **params: str) -> list[JSON]:
         """A JSON array of objects."""
         return (
-            msgspec.json.decode(await self.raw("GET", path, **params), type=list[dict[str, Any]] | None) or []
+            msgspec.json.decode(
+                await self.raw("GET", path, within=_CALL_SECONDS, **params), type=list[dict[str, Any]] | None
+            )
+            or []
         )
 
     async def post(self, path: str, body: object = None, **params: str) -> JSON:
         """POST; {} when there is no JSON in the answer."""
-        answer = await self.raw("POST", path, body, **params)
+        answer = await self.raw("POST", path, body, within=_CALL_SECONDS, **params)
         return msgspec.json.decode(answer, type=dict[str, Any]) if answer.startswith(b"{") else {}
 
     async def delete(self, path: str, **params: str) -> None:
         """DELETE; what is already gone is fine."""
         try:
-            await self.raw("DELETE", path, **params)
+            await self.raw("DELETE", path, within=_CALL_SECONDS, **params)
         except NotFoundError:
             return
 
