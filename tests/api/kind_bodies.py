@@ -78,7 +78,7 @@ CLUSTER_BODIES: dict[str, Object] = {
         "spec": {
             "matchConstraints": {
                 "resourceRules": [
-                    {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["x"]}
+                    {"operations": ["CREATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["x"]}
                 ]
             },
             "reinvocationPolicy": "Never",
