@@ -17,6 +17,7 @@ from ktui.client.informer import Informers
 from ktui.engine.kubelet.container_spec import ClusterDNS
 from ktui.engine.kubelet.runtime.base import RuntimeInfo
 from ktui.engine.kubelet.stopping import Leave
+from ktui.engine.network.dns.stand_in import NameStandIn
 from ktui.engine.network.ingress.keeper import ensure_class
 from ktui.engine.network.keeper import NETWORK_FOLDER, AgentKeeper, remove_network
 from ktui.engine.network.launch import Launch
@@ -90,7 +91,10 @@ class Network:
         if self._keeper is None:
             return {}
         parts: dict[str, Callable[[], Awaitable[None]]] = {"network": self._keeper.run}
-        if self.limits:
+        if not self.limits:
+            self._keeper.stand_in = NameStandIn(informers, self._keeper.settings, clock)
+            parts["stand-in for DNS"] = self._keeper.stand_in.run
+        else:
             dialer = PodDialer(client, dial)
             parts["pod dialer"] = DialSocket(dialer, self._folder / _DIAL_SOCKET).run
             parts["node ports"] = LoopbackPorts(ServiceView(informers), dialer, clock).run

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
+import socket
 import subprocess
 import threading
 import time
@@ -10,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dns.message
 import pytest
 from cluster import JSON, Cluster, container, deployment, is_ready, pod
 
 from ktui.engine.network.keeper import NETWORK_FOLDER
-from ktui.engine.network.launch import running_agent
+from ktui.engine.network.launch import read_launch, running_agent
 
 pytestmark = pytest.mark.podman
 
@@ -241,6 +245,27 @@ def test_traffic_flows_while_ktui_is_killed_and_comes_back(cluster: Cluster, web
         until(lambda: not Path("/proc", str(taken_over)).exists())
         assert asking.asked > before
     assert asking.failed == kept.failed == []
+
+
+def test_names_are_answered_while_the_agent_is_killed_and_comes_back(cluster: Cluster, web: JSON) -> None:
+    """No question is lost or refused: the engine answers those that wait in the sockets that it holds."""
+    launch = read_launch(cluster.data_dir.absolute() / NETWORK_FOLDER)
+    assert launch is not None
+    question = dns.message.make_query("web.default.svc.cluster.local", "A").to_wire()
+    until(lambda: agent(cluster) != 0)
+    killed = agent(cluster)
+    asked = 0
+    while agent(cluster) in (killed, 0):
+        if asked == 20:
+            os.kill(killed, signal.SIGKILL)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(10)
+            sock.connect((launch.settings.gateway, 53))
+            sock.send(question)
+            answer = dns.message.from_wire(sock.recv(4096))
+        assert web["spec"]["clusterIP"] in answer.to_text()
+        asked += 1
+    assert asked > 100
 
 
 def test_rules_and_links_go_with_the_engine(cluster: Cluster, web: JSON) -> None:

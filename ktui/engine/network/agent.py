@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from ktui.client.base import Client
 from ktui.client.informer import Informers
 from ktui.engine.network.dns.part import DnsPart
+from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.ingress.keeper import IngressKeeper
 from ktui.engine.network.notices import Notices
 from ktui.engine.network.policy.part import PolicyPart
@@ -33,7 +35,12 @@ class NetworkAgent:
     """One node's data plane; `run` until cancelled."""
 
     def __init__(
-        self, client: Client, settings: NetworkSettings, folder: Path, clock: Clock | None = None
+        self,
+        client: Client,
+        settings: NetworkSettings,
+        folder: Path,
+        clock: Clock | None = None,
+        sockets: NameSockets | None = None,
     ) -> None:
         self.parts: list[Part] = []
         self.ready = asyncio.Event()
@@ -46,9 +53,9 @@ class NetworkAgent:
         self._runs: dict[str, Callable[[], Awaitable[None]]] = {"ingress": ingress.run}
         self._syncs = [ingress.settled]
         if settings.is_in_kernel:
-            self._add_kernel_parts(settings)
+            self._add_kernel_parts(settings, sockets)
 
-    def _add_kernel_parts(self, settings: NetworkSettings) -> None:
+    def _add_kernel_parts(self, settings: NetworkSettings, sockets: NameSockets | None) -> None:
         view = ServiceView(self._informers)
         proxy = self._proxy = ServiceProxy(view, settings, self._clock)
         names = DnsPart(view, self._informers, settings, self._clock)
@@ -58,7 +65,7 @@ class NetworkAgent:
         self._runs |= {
             "notices": Notices(names_of_ours, self._suspect).run,
             "service proxy": proxy.run,
-            "DNS": names.run,
+            "DNS": partial(names.run, sockets),
             "network policy": policy.run,
             "health check ports": HealthPorts(view, settings.node, self._clock).run,
         }

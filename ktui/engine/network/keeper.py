@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from ktui.engine.network.child import end, end_other
+from ktui.engine.network.dns.sockets import NameSockets
+from ktui.engine.network.dns.stand_in import NameStandIn
 from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.nft import NetworkToolError, remove_table
 from ktui.engine.network.proxy.links import remove_links
@@ -31,6 +33,8 @@ class AgentKeeper:
     def __init__(self, folder: Path, launch: Launch) -> None:
         self._folder = folder
         self._launch = launch
+        self.stand_in: NameStandIn | None = None
+        """Who answers names while no agent does."""
         self.ready = asyncio.Event()
         """Set once an agent serves."""
         self._asks: asyncio.StreamWriter | None = None
@@ -54,11 +58,15 @@ class AgentKeeper:
         """Start an agent; raises NetworkToolError when it ends by itself."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / SETTINGS).write_bytes(msgspec.json.encode(self._launch))
+        sockets = NameSockets.make() if self.stand_in else None
+        numbers = sockets.numbers() if sockets else ()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "ktui.engine.network.process",
             str(self._folder),
+            *map(str, numbers),
+            pass_fds=numbers,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -70,6 +78,11 @@ class AgentKeeper:
             self._asks = process.stdin
             while line := await process.stdout.readline():
                 self._hear(line.decode().strip())
+                if self.stand_in and sockets and self.ready.is_set():
+                    self.stand_in.relieve(sockets)
+                    sockets = None
+            if self.stand_in:
+                self.stand_in.step_in()
             await process.wait()
             error = (await said).decode(errors="replace").strip().splitlines()
             raise NetworkToolError(f"the network agent ended: {error[-1] if error else process.returncode}")
@@ -79,6 +92,8 @@ class AgentKeeper:
             for address in list(self._waiting):
                 self._hear(address)
             said.cancel()
+            if sockets:
+                sockets.close()
             if process.returncode is None:
                 # The agent before may still be there, for this one to take over from.
                 await asyncio.gather(end(process), self._end_before())

@@ -2,7 +2,8 @@
 
 Started by the engine with the folder of its settings. A new engine starts a new agent, which takes over from
 the one before it once it serves: names and addresses work without a break. An agent whose engine was killed
-goes on for a while, for the engine that comes back; then it ends.
+goes on for a while, for the engine that comes back; then it ends. What follows the folder on its command line are
+the descriptors of the sockets for DNS, which the engine holds too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from ktui.client.http import HttpClient
 from ktui.engine.network.agent import NetworkAgent
 from ktui.engine.network.child import end_other
+from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.launch import PID, READY, Launch, running_agent, started_with
 
 _ORPHAN_SECONDS = 60.0
@@ -29,7 +31,9 @@ async def _serve(folder: Path, launch: Launch) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    agent = NetworkAgent(client, launch.settings, folder)
+    numbers = [int(word) for word in sys.argv[2:]]
+    sockets = NameSockets.inherited(numbers) if numbers else None
+    agent = NetworkAgent(client, launch.settings, folder, sockets=sockets)
     running = asyncio.create_task(agent.run(), name="agent")
     ending = asyncio.create_task(ended.wait())
     tasks: list[asyncio.Task[Any]] = [
@@ -94,7 +98,7 @@ async def _watch_engine(socket: Path, ended: asyncio.Event) -> None:
 
 
 def main() -> None:
-    """`python -m ktui.engine.network.process FOLDER`."""
+    """`python -m ktui.engine.network.process FOLDER [DESCRIPTORS]`."""
     folder, launch = started_with()
     asyncio.run(_serve(folder, launch))
 

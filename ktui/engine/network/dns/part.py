@@ -14,6 +14,7 @@ import msgspec
 
 from ktui.client.informer import Delta, Informer, Informers
 from ktui.engine.network.dns.server import DnsServer
+from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.dns.upstream import Server, Upstream
 from ktui.engine.network.dns.zone import Zone
 from ktui.engine.network.services import ServiceView
@@ -52,12 +53,13 @@ class DnsPart:
         self.serving = asyncio.Event()
         """Set once questions are answered."""
 
-    async def run(self) -> None:
+    async def run(self, sockets: NameSockets | None = None) -> None:
+        """On sockets that somebody keeps, or on its own."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._config.run(), name="DNS settings")
             await self._zone.wait_synced()
             try:
-                await self._server.start(self._settings.gateway, _PORT)
+                await self._server.start(self._settings.gateway, _PORT, sockets)
                 self.serving.set()
                 await self._upstream.run()
             finally:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import struct
 from contextlib import suppress
 
@@ -21,6 +20,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rrset
 
+from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.dns.upstream import Upstream
 from ktui.engine.network.dns.zone import Answer, Zone
 
@@ -32,13 +32,15 @@ _MOST_UDP_BYTES = 4096
 _OUR_PAYLOAD = 1232
 _KEPT = 4096
 _LONGEST_KEPT = 512
+_LONGEST_DATAGRAM = 65535
 _LONGEST_CHAIN = 8
 """Aliases of aliases that are followed."""
 _IDLE_SECONDS = 10.0
 _MOST_CONNECTIONS = 200
 _MOST_ASKING = 1000
 """Questions that wait for an upstream resolver; more are refused."""
-_IP_FREEBIND = 15
+_MOST_WAITING = 1000
+"""Questions that came before the server ended and are answered still."""
 
 
 class DnsServer:
@@ -48,6 +50,7 @@ class DnsServer:
         self._zone = zone
         self._upstream = upstream
         self._kept: dict[bytes, bytes] = {}
+        self._sockets: NameSockets | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -57,13 +60,20 @@ class DnsServer:
         """A Service or an endpoint has changed: answers are made anew."""
         self._kept.clear()
 
-    async def start(self, address: str, port: int = 53) -> None:
-        """Listen; the address need not be there yet. Raises OSError when the port is taken."""
+    async def start(self, address: str, port: int = 53, sockets: NameSockets | None = None) -> None:
+        """Listen, on the sockets of somebody who keeps them if given; the address need not be there yet.
+        Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        datagrams = _bound(socket.SOCK_DGRAM, address, port)
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
-        stream = _bound(socket.SOCK_STREAM, address, datagrams.getsockname()[1])
-        self._server = await asyncio.start_server(self._converse, sock=stream)
+        used = self._sockets = sockets.duplicates() if sockets else NameSockets.make()
+        try:
+            used.listen(address, port)
+        except OSError:
+            used.close()
+            raise
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(self), sock=used.datagrams
+        )
+        self._server = await asyncio.start_server(self._converse, sock=used.stream)
 
     @property
     def port(self) -> int:
@@ -71,7 +81,10 @@ class DnsServer:
         return int(self._transport.get_extra_info("sockname")[1])
 
     async def close(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and self._sockets is not None:
+            with suppress(OSError):
+                for _ in range(_MOST_WAITING):
+                    self.datagram(*self._sockets.datagrams.recvfrom(_LONGEST_DATAGRAM), self._transport)
             self._transport.abort()
         if self._server is not None:
             self._server.close()
@@ -197,23 +210,6 @@ class _Datagrams(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None
         self._server.datagram(data, addr, self._transport)
-
-
-def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
-    """A socket that shares its port with the agent it takes over from."""
-    sock = socket.socket(socket.AF_INET, kind)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-        sock.setblocking(False)
-        sock.bind((address, port))
-        if kind is socket.SOCK_STREAM:
-            sock.listen(128)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _parse(data: bytes) -> dns.message.Message | None:
