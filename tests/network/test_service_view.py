@@ -179,6 +179,13 @@ async def test_load_balancers_outside_are_told_whether_the_node_has_endpoints(wo
     await world.slice(endpoint("10.1.0.1"), {**endpoint("10.1.0.2"), "nodeName": "other"})
     await world.port(lambda port: bool(port.endpoints))
     assert await asked() == (200, 1)
+    # Another proxy's from now on, which opens the port itself.
+    labels = {"service.kubernetes.io/service-proxy-name": "other"}
+    await world.client.patch(SERVICES, "web", {"metadata": {"labels": labels}}, "default")
+    async with asyncio.timeout(5):
+        with pytest.raises(aiohttp.ClientConnectionError):
+            while await asked():
+                await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

@@ -22,7 +22,7 @@ from ktui.kube.kinds import ENDPOINT_SLICES, SERVICES
 from ktui.kube.resource import ObjectKey
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 """A Service with this label is another proxy's."""
 _AFFINITY_SECONDS = 10800
 
@@ -137,7 +137,7 @@ class ServiceView:
     def ports(self, key: ObjectKey) -> tuple[ServicePort, ...]:
         """What a proxy serves for a Service: nothing for a headless, an external or another proxy's one."""
         service = self._services.get(key)
-        if service is None or service.spec is None or PROXY_NAME_LABEL in _labels(service):
+        if service is None or service.spec is None or is_anothers(service):
             return ()
         spec = service.spec
         addresses = cluster_ips(service)
@@ -192,6 +192,11 @@ class ServiceView:
         self.wake.set()
         for listener in self._listeners:
             listener()
+
+
+def is_anothers(service: Service) -> bool:
+    """Whether it says that another proxy serves it."""
+    return _PROXY_NAME_LABEL in _labels(service)
 
 
 def cluster_ips(service: Service) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import socket
 
 from aiohttp import web
 
-from ktui.engine.network.services import ServiceView
+from ktui.engine.network.services import ServiceView, is_anothers
 from ktui.kube.clock import Clock
 from ktui.kube.resource import ObjectKey
 
@@ -22,7 +22,7 @@ _RETRY_SECONDS = 10.0
 
 
 class HealthPorts:
-    """Listens for every Service that asks for it, until cancelled."""
+    """Listens for every Service of ours that asks for it, until cancelled."""
 
     def __init__(self, view: ServiceView, node: str, clock: Clock) -> None:
         self._view = view
@@ -51,7 +51,7 @@ class HealthPorts:
         wanted = {
             service.spec.healthCheckNodePort: key
             for key, service in self._view.services()
-            if service.spec and service.spec.healthCheckNodePort
+            if service.spec and service.spec.healthCheckNodePort and not is_anothers(service)
         }
         for port, (key, runner) in list(self._runners.items()):
             if wanted.get(port) != key:
