@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from certificate_objects import pod_request
 from rbac_world import Cluster, refused
 
 from ktui.client.base import ListOptions
-from ktui.kube.kinds import CONFIG_MAPS, EVENTS, LEASES, NODES, PODS, SECRETS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import (
+    CONFIG_MAPS,
+    EVENTS,
+    LEASES,
+    NODES,
+    POD_CERTIFICATE_REQUESTS,
+    PODS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+)
 
 
 @pytest.fixture
@@ -97,3 +107,35 @@ async def test_tokens_for_its_pods_accounts(cluster: Cluster):
     await cluster.admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "bot"}}, "default")
     call = kubelet.create(SERVICE_ACCOUNTS, {"spec": {}}, "default", name="bot", subresource="token")
     assert (await refused(call)).code == 403
+
+
+async def test_certificates_are_asked_for_own_pods_only(cluster: Cluster):
+    kubelet = cluster.as_user("system:node:a", "system:nodes")
+    uids = {
+        "podUID": (await cluster.admin.get(PODS, "on-a", "default"))["metadata"]["uid"],
+        "nodeUID": (await cluster.admin.get(NODES, "a"))["metadata"]["uid"],
+        "serviceAccountUID": (await cluster.admin.get(SERVICE_ACCOUNTS, "default", "default"))["metadata"][
+            "uid"
+        ],
+    }
+    asked = pod_request(**uids, podName="on-a", nodeName="a")
+
+    def changed(**spec):
+        return {**asked, "spec": {**asked["spec"], **spec}}
+
+    for wrong, problem in (
+        (changed(nodeName="b"), 'Spec.NodeName="b", which is not the requesting node "a"'),
+        (changed(podName="on-b"), 'pod "default/on-b" is not running on node "a"'),
+        (changed(serviceAccountName="root"), 'contains serviceAccountName ("root") that differs'),
+        (changed(nodeUID="other"), 'names nodeUID "other", which differs from the one there is'),
+    ):
+        error = await refused(kubelet.create(POD_CERTIFICATE_REQUESTS, wrong, "default"))
+        assert problem in error.message
+    await kubelet.create(POD_CERTIFICATE_REQUESTS, asked, "default")
+    assert await kubelet.get(POD_CERTIFICATE_REQUESTS, "x", "default")
+    own = ListOptions(field_selector="spec.nodeName=a")
+    assert len((await kubelet.list(POD_CERTIFICATE_REQUESTS, options=own)).items) == 1
+    stranger = cluster.as_user("system:node:b", "system:nodes")
+    assert (await refused(stranger.get(POD_CERTIFICATE_REQUESTS, "x", "default"))).code == 403
+    error = await refused(stranger.list(POD_CERTIFICATE_REQUESTS, options=own))
+    assert error.message.endswith("can only list/watch podcertificaterequests with nodeName field selector")

@@ -10,7 +10,15 @@ from ktui.engine.api.rbac.node import node_of
 from ktui.engine.api.rbac.node_graph import CLAIMS, referred
 from ktui.kube.data import items, mapping, section, string
 from ktui.kube.errors import forbidden, not_found
-from ktui.kube.kinds import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import (
+    CONFIG_MAPS,
+    LEASES,
+    NODES,
+    POD_CERTIFICATE_REQUESTS,
+    PODS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+)
 from ktui.kube.resource import Object
 
 _MIRROR: Final = "kubernetes.io/config.mirror"
@@ -66,6 +74,8 @@ class NodeRestriction(Validating, Extension):
                 return self._eviction(node, request)
             case NODES.key, _:
                 return _node(node, request, obj or {}, old or {})
+            case POD_CERTIFICATE_REQUESTS.key, _:
+                return self._certificate_request(node, request, section(obj or {}, "spec"))
             case LEASES.key, _:
                 return _lease(node, request)
             case SERVICE_ACCOUNTS.key, "token" if request.kind is not None:
@@ -131,6 +141,39 @@ class NodeRestriction(Validating, Extension):
             )
         is_own = string(section(pod, "spec"), "nodeName") == node
         return "" if is_own else "node requested token bound to a pod scheduled on a different node"
+
+    def _certificate_request(self, node: str, request: Attributes, spec: Object) -> str:
+        """A certificate for a pod that runs here, under its own account."""
+        if request.operation != "CREATE" or request.subresource:
+            return f"unexpected operation {request.operation}"
+        asked = string(spec, "nodeName")
+        if asked != node:
+            return f'PodCertificateRequest.Spec.NodeName="{asked}", which is not the requesting node "{node}"'
+        name = string(spec, "podName")
+        pod, shown = self._existing(request, name), f"{request.namespace}/{name}"
+        metadata, wanted = section(pod, "metadata"), section(pod, "spec")
+        if string(wanted, "nodeName") != node:
+            return f'pod "{shown}" is not running on node "{asked}" named in the PodCertificateRequest'
+        if _MIRROR in mapping(metadata, "annotations"):
+            return f'pod "{shown}" is a mirror pod'
+        account = string(spec, "serviceAccountName")
+        if account != string(wanted, "serviceAccountName"):
+            return (
+                f'PodCertificateRequest for pod "{shown}" contains serviceAccountName ("{account}") that differs from '
+                f'running pod ("{string(wanted, "serviceAccountName")}")'
+            )
+        for found, field in (
+            (pod, "podUID"),
+            (self._view.lookup(NODES.key, "", node), "nodeUID"),
+            (self._view.lookup(SERVICE_ACCOUNTS.key, request.namespace, account), "serviceAccountUID"),
+        ):
+            uid = string(section(found or {}, "metadata"), "uid")
+            if string(spec, field) != uid:
+                return (
+                    f'PodCertificateRequest for pod "{shown}" names {field} "{string(spec, field)}", which differs '
+                    f'from the one there is ("{uid}")'
+                )
+        return ""
 
 
 def _references(node: str, pod: Object) -> str:

@@ -53,6 +53,7 @@ NODE_RULES: Final = (
     rule("create delete get patch update", "coordination.k8s.io", "leases"),
     rule("get", "storage.k8s.io", "volumeattachments"),
     rule("create", "", "serviceaccounts/token"),
+    rule("get", "", "serviceaccounts"),
     rule("get patch update", "", "persistentvolumeclaims/status"),
     rule(READ, "storage.k8s.io", "csidrivers"),
     rule("create delete get patch update", "storage.k8s.io", "csinodes"),

@@ -55,6 +55,13 @@ class NodeAuthorizer:
             return None if is_own else "can only access node lease with the same name as the requesting node"
         if key == kinds.PODS.key:
             return self._pod(node, access)
+        if key == kinds.RESOURCE_CLAIMS.key:
+            return self._unless(self._graph.refers(node, key, namespace, name), node)
+        if key == kinds.POD_CERTIFICATE_REQUESTS.key:
+            return self._certificate_request(node, access)
+        if key == kinds.RESOURCE_SLICES.key:
+            is_own = selected(access.field_selector, "spec.nodeName") == node
+            return None if is_own else "can only delete resourceslices with nodeName field selector"
         return None
 
     @staticmethod
@@ -70,6 +77,15 @@ class NodeAuthorizer:
         if access.verb in _READ:
             return f"node '{node}' cannot read '{access.name}', only its own Node object"
         return f"node '{node}' is not allowed to modify node '{access.name}'"
+
+    def _certificate_request(self, node: str, access: Access) -> str | None:
+        if access.verb == "create":
+            return None
+        if access.verb == "get":
+            is_own = self._graph.asked(node, access.namespace, access.name)
+            return self._unless(is_own, node)
+        is_own = selected(access.field_selector, "spec.nodeName") == node
+        return None if is_own else "can only list/watch podcertificaterequests with nodeName field selector"
 
     def _pod(self, node: str, access: Access) -> str | None:
         if access.verb in ("list", "watch") and not access.name:

@@ -1,4 +1,4 @@
-"""Which secrets, config maps, claims and accounts a node's pods refer to.
+"""Which secrets, config maps, claims, devices and accounts a node's pods refer to.
 
 Kept by namespace and made anew when pods changed since it was last asked for: only nodes ask, and seldom. A
 pod's references are read from its bytes with a decoder that skips all else.
@@ -12,7 +12,14 @@ from typing import TypeAlias
 import msgspec
 
 from ktui.engine.store.base import Key, Store
-from ktui.kube.kinds import CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS
+from ktui.kube.kinds import (
+    CONFIG_MAPS,
+    POD_CERTIFICATE_REQUESTS,
+    PODS,
+    RESOURCE_CLAIMS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+)
 from ktui.kube.resource import Object
 
 Reference: TypeAlias = tuple[str, str]
@@ -68,6 +75,10 @@ class _Volume(msgspec.Struct, frozen=True):
     projected: _Projected | None = None
 
 
+class _Devices(msgspec.Struct, frozen=True):
+    claim: str | None = msgspec.field(name="resourceClaimName", default=None)
+
+
 class _Spec(msgspec.Struct, frozen=True):
     node: str | None = msgspec.field(name="nodeName", default=None)
     account: str | None = msgspec.field(name="serviceAccountName", default=None)
@@ -76,17 +87,28 @@ class _Spec(msgspec.Struct, frozen=True):
     containers: tuple[_Container, ...] | None = None
     init_containers: tuple[_Container, ...] | None = msgspec.field(name="initContainers", default=None)
     ephemeral: tuple[_Container, ...] | None = msgspec.field(name="ephemeralContainers", default=None)
+    devices: tuple[_Devices, ...] | None = msgspec.field(name="resourceClaims", default=None)
+
+
+class _Status(msgspec.Struct, frozen=True):
+    devices: tuple[_Devices, ...] | None = msgspec.field(name="resourceClaimStatuses", default=None)
 
 
 class _Pod(msgspec.Struct, frozen=True):
     spec: _Spec = _Spec()
+    status: _Status = _Status()
 
 
 _decode = msgspec.json.Decoder(_Pod).decode
 
 
-def references(spec: _Spec) -> Iterator[Reference]:
-    """What a pod refers to."""
+def references(pod: _Pod) -> Iterator[Reference]:
+    """What a pod refers to; claims of devices that were made for it are in its status."""
+    spec = pod.spec
+    for devices in (spec.devices, pod.status.devices):
+        for each in devices or ():
+            if each.claim:
+                yield RESOURCE_CLAIMS.key, each.claim
     yield SERVICE_ACCOUNTS.key, spec.account or "default"
     for each in spec.pull_secrets or ():
         yield SECRETS.key, each.name or ""
@@ -109,7 +131,7 @@ def references(spec: _Spec) -> Iterator[Reference]:
 
 def referred(pod: Object) -> set[Reference]:
     """What an object that is a pod refers to."""
-    return set(references(msgspec.convert(pod, _Pod).spec))
+    return set(references(msgspec.convert(pod, _Pod)))
 
 
 def _pair(secret: _Named | None, config_map: _Named | None) -> Iterator[Reference]:
@@ -130,6 +152,11 @@ class NodeGraph:
         """Does a pod on the node refer to that object?"""
         return (resource, name) in self._of(namespace).get(node, ())
 
+    def asked(self, node: str, namespace: str, name: str) -> bool:
+        """Is that certificate request one of the node's?"""
+        entry = self._store.get(Key(POD_CERTIFICATE_REQUESTS.key, namespace, name))
+        return entry is not None and _decode(entry.data).spec.node == node
+
     def runs(self, node: str, namespace: str, name: str) -> bool:
         """Is that pod bound to the node?"""
         entry = self._store.get(Key(PODS.key, namespace, name))
@@ -141,8 +168,8 @@ class NodeGraph:
         if at != changed:
             nodes = dict[str, set[Reference]]()
             for entry in self._store.list(PODS.key, namespace).entries:
-                spec = _decode(entry.data).spec
-                if spec.node:
-                    nodes.setdefault(spec.node, set()).update(references(spec))
+                pod = _decode(entry.data)
+                if pod.spec.node:
+                    nodes.setdefault(pod.spec.node, set()).update(references(pod))
             self._known[namespace] = (changed, nodes)
         return nodes
