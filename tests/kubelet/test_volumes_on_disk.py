@@ -90,6 +90,7 @@ async def test_a_memory_volume_is_unmounted_with_the_pod(tmp_path):
     made = PodVolumes(tmp_path)
     memory = Volume(name="memory", emptyDir=EmptyDirVolumeSource(medium="Memory", sizeLimit="1Mi"))
     paths = await made.set_up(context(memory))
+    assert paths["memory"].stat().st_mode & 0o7777 == 0o1777
     (paths["memory"] / "x").write_text("x")
     assert (await made.set_up(context(memory)))["memory"] == paths["memory"]
     assert (paths["memory"] / "x").exists()

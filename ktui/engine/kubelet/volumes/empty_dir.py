@@ -41,10 +41,13 @@ class EmptyDirVolume:
         if source.medium == "Memory":
             limit = parse_quantity(source.sizeLimit).value if source.sizeLimit else 0
             directory = self._memory(directory, limit)
-        directory.chmod(0o777)
+        mode = 0o777
+        if source.medium == "Memory":
+            mode |= stat.S_ISVTX  # As the kernel makes a tmpfs, and folders of subPaths with it.
         if context.fs_group is not None:
             give_away(directory, None, context.fs_group)
-            directory.chmod(0o2777)
+            mode |= stat.S_ISGID
+        directory.chmod(mode)
         return directory
 
     def tear_down(self, directory: Path) -> None:
