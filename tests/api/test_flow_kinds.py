@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from http_wire import served_over_tls
 from kind_bodies import CLUSTER_BODIES
 from kind_cases import REGISTRY, errors
 
+from ktui.engine.api.flow_matching import Asked
 from ktui.engine.api.local import LocalClient
+from ktui.engine.api.request import User
+from ktui.engine.api.resources import flow_objects
 from ktui.engine.api.server import ApiServer
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import FLOW_SCHEMAS, PRIORITY_LEVEL_CONFIGURATIONS
@@ -123,3 +127,65 @@ async def test_a_cluster_has_its_flows_whatever_is_deleted(store, clock):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("user", "asked", "schema"),
+    [
+        (User("admin", ("system:masters",)), Asked("get", path="/metrics"), "exempt"),
+        (User("bob", ("system:authenticated",)), Asked("get", path="/livez"), "probes"),
+        (User("bob", ("system:authenticated",)), Asked("get", "", "pods", "default"), "global-default"),
+        (
+            User("system:node:a", ("system:nodes", "system:authenticated")),
+            Asked("update", "coordination.k8s.io", "leases", "kube-node-lease"),
+            "system-node-high",
+        ),
+        (
+            User("system:node:a", ("system:nodes", "system:authenticated")),
+            Asked("list", "", "pods"),
+            "system-nodes",
+        ),
+        (
+            User("system:serviceaccount:kube-system:x", ("system:serviceaccounts", "system:authenticated")),
+            Asked("get", "", "secrets", "default"),
+            "kube-system-service-accounts",
+        ),
+        (
+            User("system:serviceaccount:default:x", ("system:serviceaccounts", "system:authenticated")),
+            Asked("get", "", "secrets", "default"),
+            "service-accounts",
+        ),
+    ],
+)
+async def test_the_first_schema_that_matches_counts(store, clock, user, asked, schema):
+    server = ApiServer(store, REGISTRY, clock)
+    await server.start()
+    client = LocalClient(server, "test")
+    for resource, objects in (
+        (PRIORITY_LEVEL_CONFIGURATIONS, (*flow_objects.MANDATORY_LEVELS, *flow_objects.SUGGESTED_LEVELS)),
+        (FLOW_SCHEMAS, (*flow_objects.MANDATORY_SCHEMAS, *flow_objects.SUGGESTED_SCHEMAS)),
+    ):
+        for obj in objects:
+            await client.create(resource, obj)
+    found = server.flow_matcher.of(user, asked)
+    wanted = await client.get(FLOW_SCHEMAS, schema)
+    assert found is not None and found.schema == wanted["metadata"]["uid"]
+
+
+async def test_answers_say_which_flow_they_belong_to(tmp_path):
+    async with served_over_tls(tmp_path) as wire:
+        client = LocalClient(wire.server, "test")
+        level = CLUSTER_BODIES["prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"]
+        made = await client.create(PRIORITY_LEVEL_CONFIGURATIONS, {"metadata": {"name": "system"}, **level})
+        of_bob = [
+            {
+                "subjects": [{"kind": "User", "user": {"name": "bob"}}],
+                "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/version"]}],
+            }
+        ]
+        matched = await client.create(FLOW_SCHEMAS, schema(rules=of_bob))
+        async with wire.session.get(f"{wire.secure.url}/version", ssl=wire.context("bob")) as answer:
+            assert answer.headers["X-Kubernetes-PF-FlowSchema-UID"] == matched["metadata"]["uid"]
+            assert answer.headers["X-Kubernetes-PF-PriorityLevel-UID"] == made["metadata"]["uid"]
+        async with wire.session.get(f"{wire.secure.url}/version", ssl=wire.admin) as answer:
+            assert "X-Kubernetes-PF-FlowSchema-UID" not in answer.headers

@@ -50,6 +50,7 @@ from ktui.engine.api.discovery import served
 from ktui.engine.api.documents import decode, encode
 from ktui.engine.api.expiry import keep_swept
 from ktui.engine.api.first_objects import first_objects
+from ktui.engine.api.flow_matching import FlowMatcher
 from ktui.engine.api.flow_upkeep import FlowUpkeep
 from ktui.engine.api.metadata import checked_body
 from ktui.engine.api.patches import invalid_options, only_annotates, patcher, unsupported_patch
@@ -136,6 +137,7 @@ class ApiServer:
         self._streams = PodStreams()
         self.proxies = Proxies(self._opened, self._reader, self._streams, self._declaration)
         self.webhooks.services = ClusterServices(self.proxies.dial_service)
+        self.flow_matcher = FlowMatcher(store)
         self._flows = FlowUpkeep(store, self.clock, partial(self.create, SERVER))
         self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)

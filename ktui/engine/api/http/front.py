@@ -27,6 +27,7 @@ from ktui.engine.api.authn.identity import TokenAuthenticator
 from ktui.engine.api.http.about import AboutHandlers
 from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
 from ktui.engine.api.http.audit import AuditLog
+from ktui.engine.api.http.flow_headers import FlowHeaders
 from ktui.engine.api.http.identity import Connections, authentication
 from ktui.engine.api.http.issuer import IssuerHandlers
 from ktui.engine.api.http.limits import FlowControl, Limits
@@ -68,6 +69,7 @@ class HttpFront:
         middlewares: list[Middleware] = [
             traffic.count,
             *([audit.record] if audit else []),
+            FlowHeaders(server.flow_matcher).mark,
             failures_as_status,
             authentication(Connections(self._certificates, server.clock), tokens, lambda: server.authorizer),
             flows.admit,
