@@ -1,5 +1,7 @@
 """DaemonSet: where its pods run, nodes that come, go and change, updates, broken pods, revisions, status."""
 
+import json
+
 import pytest
 from controllers_world import template
 
@@ -52,6 +54,7 @@ async def test_each_node_gets_a_pod_that_is_tied_to_it(world):
     assert await where(world) == {"a": ["web:1"], "b": ["web:1"]}
     pod = next(pod for pod in await world.pods() if pod["spec"]["nodeName"] == "a")
     (revision,) = await world.list(CONTROLLER_REVISIONS)
+    assert json.dumps(revision["data"]) == json.dumps(revision["data"], sort_keys=True)
     hash_text = revision["metadata"]["labels"]["controller-revision-hash"]
     assert revision["metadata"]["name"] == f"web-{hash_text}"
     assert pod["metadata"]["labels"] == {

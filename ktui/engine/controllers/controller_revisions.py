@@ -49,8 +49,10 @@ class History:
 
 
 def revision_data(owner: Any) -> Object:
-    """What a revision remembers: the template, as a patch that replaces any other."""
-    return {"spec": {"template": {**plain(owner.spec.template), "$patch": "replace"}}}
+    """What a revision remembers: the template, as a patch that replaces any other. Its fields are in the order in
+    which Kubernetes writes them, because clients compare the text."""
+    data = {"spec": {"template": {**plain(owner.spec.template), "$patch": "replace"}}}
+    return cast(Object, msgspec.to_builtins(data, order="sorted"))
 
 
 def template_of_revision(revision: ControllerRevision) -> PodTemplateSpec:
