@@ -38,6 +38,7 @@ from ktui.engine.controllers.rootca import RootCertificatePublisher
 from ktui.engine.controllers.runtime import Controller
 from ktui.engine.controllers.service_lb import ServiceLoadBalancer
 from ktui.engine.controllers.serviceaccount import ServiceAccountController
+from ktui.engine.controllers.servicecidrs import ServiceCIDRController
 from ktui.engine.controllers.statefulset import StatefulSetController
 from ktui.engine.controllers.storageversionmigrator import StorageVersionMigrator
 from ktui.engine.controllers.tainteviction import TaintEvictionController
@@ -96,6 +97,7 @@ def default_controllers(
         EndpointsController(client),
         EndpointSliceMirroring(client),
         PublishedServices(client, published),
+        ServiceCIDRController(client, clock),
         ServiceLoadBalancer(client, recorder.named("service-lb-controller")),
         CertificateApprovingController(client, clock),
         CertificateCleaner(client, clock),

@@ -16,7 +16,7 @@ from typing import Final
 from ktui.engine.api.documents import decode
 from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import rfc3339
-from ktui.kube.data import section, strings
+from ktui.kube.data import items, section, strings
 from ktui.kube.kinds import SERVICE_CIDRS
 from ktui.kube.resource import Object
 
@@ -26,7 +26,7 @@ SERVICE_RANGE_NAME: Final = "kubernetes"
 _POOL: Final = ipaddress.IPv4Network("10.96.0.0/12")
 _PREFIX: Final = 20
 _FINALIZER: Final = "networking.k8s.io/service-cidr-finalizer"
-"""Keeps it from being deleted: the addresses of services stay what they are."""
+"""Keeps it from being deleted while services have its addresses."""
 
 
 def free_service_range(seed: str, taken: Iterable[ipaddress.IPv4Network]) -> str:
@@ -48,6 +48,27 @@ def stored_range(store: Store) -> str:
     entry = store.get(Key(SERVICE_CIDRS.key, "", SERVICE_RANGE_NAME))
     found = strings(section(decode(entry.data), "spec"), "cidrs") if entry else []
     return found[0] if found else ""
+
+
+def ready_networks(store: Store) -> list[ipaddress.IPv4Network] | None:
+    """The networks from which services may get addresses now, the cluster's own first; None before its first
+    start."""
+    entries = store.list(SERVICE_CIDRS.key).entries
+    ordered = sorted(entries, key=lambda entry: (entry.key.name != SERVICE_RANGE_NAME, entry.key.name))
+    found = [
+        ipaddress.IPv4Network(text, strict=False)
+        for entry in ordered
+        if _is_ready(obj := decode(entry.data))
+        for text in strings(section(obj, "spec"), "cidrs")
+        if ":" not in text
+    ]
+    return found if entries else None
+
+
+def _is_ready(service_cidr: Object) -> bool:
+    conditions = items(section(service_cidr, "status"), "conditions")
+    is_ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+    return is_ready and not section(service_cidr, "metadata").get("deletionTimestamp")
 
 
 def service_range_object(network: str) -> Object:

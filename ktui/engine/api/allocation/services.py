@@ -1,8 +1,9 @@
-"""Cluster IPs from the service network, node ports from 30000-32767: one stock for all services.
+"""Cluster IPs from the service networks, node ports from 30000-32767: one stock for all services.
 
 A claim works out what a new or changed Service needs, with Kubernetes' rules and messages; addresses and ports
 asked for by name come first, others are picked at random from the upper part of a range, so that the lower
-part stays for those who ask. A dry run picks what it would get and takes nothing.
+part stays for those who ask. A dry run picks what it would get and takes nothing. Networks are those of the
+ServiceCIDRs that are ready, as the store has them at that moment: the cluster's first one, then others by name.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Final, Self
 
 from ktui.engine.api.allocation.families import node_ports_of, with_families
 from ktui.engine.api.allocation.holdings import Holdings, Item, Items
-from ktui.engine.api.allocation.service_range import stored_range
+from ktui.engine.api.allocation.service_range import ready_networks, stored_range
 from ktui.engine.api.documents import decode
 from ktui.engine.api.validation.fields import invalid
 from ktui.engine.store.base import Entry, Key, Store
 from ktui.kube import errors
 from ktui.kube.data import section
 from ktui.kube.errors import StatusError, internal
-from ktui.kube.kinds import SERVICES
+from ktui.kube.kinds import IP_ADDRESSES, SERVICES
 from ktui.kube.resource import Object
 from ktui.kube.service import (
     NODE_PORTS,
@@ -68,17 +69,19 @@ def port_range() -> Range:
 class ServiceStock:
     """Addresses and ports of all services of one store."""
 
-    def __init__(self, network: ipaddress.IPv4Network, dice: random.Random | None = None) -> None:
+    def __init__(
+        self, network: ipaddress.IPv4Network, store: Store | None = None, dice: random.Random | None = None
+    ) -> None:
         self.network = network
         self.holdings = Holdings()
-        self._addresses = address_range(network)
+        self._store = store
         self._ports = port_range()
         self._dice = dice or random.Random()
 
     @classmethod
     def of(cls, store: Store, network: str) -> ServiceStock:
         """With what the stored services have, of the network that the store's cluster has; `network` if none."""
-        stock = cls(ipaddress.IPv4Network(stored_range(store) or network))
+        stock = cls(ipaddress.IPv4Network(stored_range(store) or network), store)
         stock._load(store)
         return stock
 
@@ -104,6 +107,8 @@ class ServiceStock:
 
     def pick(self, numbers: Range, key: Key, besides: set[Item]) -> int | None:
         """Any number that is free; None when all are taken."""
+        if numbers.first > numbers.last:
+            return None
         for low in (numbers.dynamic, numbers.first):
             for _ in range(_TRIES):
                 number = self._dice.randint(low, numbers.last)
@@ -113,13 +118,25 @@ class ServiceStock:
         return next((n for n in ordered if self._is_free(Item(numbers.kind, n), key, besides)), None)
 
     def _is_free(self, item: Item, key: Key, besides: set[Item]) -> bool:
-        return (
-            item not in besides and item not in self.holdings.holds(key) and self.holdings.is_free(item, key)
-        )
+        return item not in besides and item not in self.holdings.holds(key) and self.is_available(item, key)
 
-    @property
-    def addresses(self) -> Range:
-        return self._addresses
+    def is_available(self, item: Item, key: Key) -> bool:
+        """Whether nobody else has it or keeps it."""
+        return self.holdings.is_free(item, key) and not self._is_kept(item, key)
+
+    def _is_kept(self, item: Item, key: Key) -> bool:
+        """Whether an IPAddress keeps it for something else."""
+        if item.kind != "ip" or self._store is None:
+            return False
+        kept = self._store.get(Key(IP_ADDRESSES.key, "", str(ipaddress.IPv4Address(item.number))))
+        parent = section(decode(kept.data), "spec", "parentRef") if kept else None
+        own = {"group": "", "resource": SERVICES.plural, "namespace": key.namespace, "name": key.name}
+        return parent is not None and {**parent, "group": parent.get("group") or ""} != own
+
+    def networks(self) -> list[ipaddress.IPv4Network]:
+        """Where addresses come from now, in the order in which they are asked."""
+        found = ready_networks(self._store) if self._store is not None else None
+        return [self.network] if found is None else found
 
     @property
     def ports(self) -> Range:
@@ -167,7 +184,9 @@ class Picking:
         if asked and asked[0]:
             self._take_address(asked)
             return service
-        number = self._stock.pick(self._stock.addresses, self._key, self.taken)
+        ranges = map(address_range, self._stock.networks())
+        picks = (self._stock.pick(each, self._key, self.taken) for each in ranges)
+        number = next((picked for picked in picks if picked is not None), None)
         if number is None:
             raise internal("failed to allocate a serviceIP: range is full")
         self.taken.add(Item("ip", number))
@@ -177,13 +196,14 @@ class Picking:
 
     def _take_address(self, asked: list[str]) -> None:
         text = asked[0]
-        address, numbers = _address(text), self._stock.addresses
-        if address is None or not numbers.first <= int(address) <= numbers.last:
+        address, networks = _address(text), self._stock.networks()
+        ranges = [address_range(network) for network in networks]
+        if address is None or not any(each.first <= int(address) <= each.last for each in ranges):
             why = (
                 f"the provided IP ({text}) is not in the valid range. The range of valid IPs is "
-                f"{self._stock.network}"
+                f"{', '.join(map(str, networks))}"
             )
-        elif not self._stock.holdings.is_free(Item("ip", int(address)), self._key):
+        elif not self._stock.is_available(Item("ip", int(address)), self._key):
             why = "provided IP is already allocated"
         else:
             self.taken.add(Item("ip", int(address)))
