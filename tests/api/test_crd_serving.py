@@ -292,3 +292,33 @@ async def test_published_in_openapi(world):
     assert found["properties"]["spec"]["properties"]["size"]["maximum"] == 10
     kind = {"group": "example.com", "version": "v1", "kind": "Widget"}
     assert found["x-kubernetes-group-version-kind"] == [kind]
+
+
+async def test_watches_end_with_their_kind_and_when_it_becomes_another(world):
+    await world.define(version())
+    await world.create(widget())
+
+    async def follow():
+        async with world.client.watch(
+            resource(), "default", options=WatchOptions(resource_version="0")
+        ) as events:
+            return [event.type async for batch in events for event in batch]
+
+    watching = asyncio.create_task(follow())
+    await settle(20)
+    name = "widgets.example.com"
+    annotated = {"metadata": {"annotations": {"a": "b"}}}
+    await world.client.patch(CUSTOM_RESOURCE_DEFINITIONS, name, annotated)
+    await settle(20)
+    assert not watching.done()
+    columns = [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}]
+    changed = [version(additionalPrinterColumns=columns)]
+    await world.client.patch(CUSTOM_RESOURCE_DEFINITIONS, name, {"spec": {"versions": changed}})
+    async with asyncio.timeout(5):
+        assert await watching == ["ADDED"]
+
+    watching = asyncio.create_task(follow())
+    await settle(20)
+    await world.client.delete(CUSTOM_RESOURCE_DEFINITIONS, name)
+    async with asyncio.timeout(5):
+        assert await watching == ["ADDED", "DELETED"]

@@ -139,7 +139,8 @@ class ApiServer:
         self.webhooks.services = ClusterServices(self.proxies.dial_service)
         self.flow_matcher = FlowMatcher(store)
         self._flows = FlowUpkeep(store, self.clock, partial(self.create, SERVER))
-        self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks)
+        end = self._watches.end
+        self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks, end)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
         usage = metrics.Metrics(self._streams.agents, self.clock)

@@ -20,7 +20,7 @@ from ktui.engine.api.revisions import parse_revision, too_large, too_old
 from ktui.engine.api.selection import Selection
 from ktui.engine.store.base import Change, CompactedError, FutureRevisionError, Store, Watcher
 from ktui.kube.clock import Clock
-from ktui.kube.resource import ObjectKey
+from ktui.kube.resource import ObjectKey, Resource
 
 BOOKMARK_SECONDS = 60.0
 """How often a watcher learns how far it has come."""
@@ -38,6 +38,13 @@ class Watches:
         self._store = store
         self._reader = reader
         self._clock = clock
+        self._open: dict[str, set[_Follower]] = {}
+        """By the kind's key."""
+
+    def end(self, resource: Resource) -> None:
+        """The kind is gone or not what it was: its watchers get what there is, and have to ask anew."""
+        for follower in self._open.get(resource.key, ()):
+            follower.end()
 
     @asynccontextmanager
     async def open(
@@ -85,6 +92,8 @@ class Watches:
         except FutureRevisionError as error:
             raise too_large(error.revision, error.current) from error
         follower = _Follower(self._store, watcher, self._clock, after, options)
+        followers = self._open.setdefault(declaration.resource.key, set())
+        followers.add(follower)
         try:
             async with aclosing(follower.batches()) as batches:
                 async for changes in batches:
@@ -93,6 +102,7 @@ class Watches:
                     elif events := _events(await _shown(declaration, changes), selection, render):
                         yield events
         finally:
+            followers.discard(follower)
             await follower.close()
 
 
@@ -109,15 +119,23 @@ class _Follower:
         self._bookmarks = options.allow_bookmarks
         self._timeout = options.timeout_seconds
         self._timer: asyncio.Task[None] | None = None
+        self._is_ended = False
+
+    def end(self) -> None:
+        """No more than what has happened already."""
+        self._is_ended = True
+        self._watcher.nudge()
 
     async def batches(self) -> AsyncGenerator[Sequence[Change] | None]:
-        """Until the store or the time ends it."""
+        """Until the store, the time or the kind ends it."""
         deadline = None if self._timeout is None else self._clock.monotonic() + self._timeout
         timer = self._set_timer(deadline)
         async for changes in self._watcher:
             if changes:
                 self.revision = max(self.revision, changes[-1].revision)
                 yield changes
+            elif self._is_ended:
+                return
             if timer is None or not timer.done():
                 continue
             if not changes:

@@ -22,7 +22,7 @@ from ktui.engine.api.documents import decode, metadata_of, with_metadata
 from ktui.engine.api.registry import Registry
 from ktui.engine.store.base import CompactedError, Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock
-from ktui.kube.data import strings
+from ktui.kube.data import section, strings
 from ktui.kube.errors import StatusError, status
 from ktui.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from ktui.kube.resource import Object, Resource
@@ -58,14 +58,19 @@ class CustomResources:
         clock: Clock,
         delete_all: DeleteAll,
         webhooks: WebhookCaller,
+        end_watches: Callable[[Resource], None],
     ) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._delete_all = delete_all
         self._webhooks = webhooks
+        self._end_watches = end_watches
+        """Called for what is no longer served, or no longer as it was."""
         self._served: dict[str, list[Declaration]] = {}
         """By the definition's name."""
+        self._specs: dict[str, Object] = {}
+        """What they are served by."""
         self._cleanups: dict[str, asyncio.Task[None]] = {}
 
     async def load(self) -> None:
@@ -142,14 +147,19 @@ class CustomResources:
 
     def _serve(self, name: str, definition: Object) -> None:
         wanted = declarations(definition, self._webhooks)
-        self._withdraw(name)
+        spec = section(definition, "spec")
+        self._withdraw(name, is_other=self._specs.get(name) != spec)
         for declaration in wanted:
             self._registry.add(declaration)
         self._served[name] = wanted
+        self._specs[name] = spec
 
-    def _withdraw(self, name: str) -> None:
+    def _withdraw(self, name: str, *, is_other: bool = True) -> None:
+        self._specs.pop(name, None)
         for declaration in self._served.pop(name, ()):
             self._registry.remove(declaration.resource)
+            if is_other:
+                self._end_watches(declaration.resource)
 
     def _clean_up(self, name: str) -> None:
         if CLEANUP not in strings(metadata_of(self._definition(name)), "finalizers"):
