@@ -125,6 +125,20 @@ async def test_scaling_waits_for_an_unhealthy_pod(world):
     assert await world.names(PODS) == ["web-0", "web-1", "web-2"]
 
 
+async def test_scaling_down_waits_for_unhealthy_pods_but_not_for_the_one_that_holds_up_all(world):
+    await world.apply(STATEFUL_SETS, stateful_set(3))
+    ready_if(world, ())
+    await world.settle()
+    await world.merge(STATEFUL_SETS, "web", {"spec": {"replicas": 0}})
+    assert await world.names(PODS) == ["web-0", "web-1", "web-2"]
+    ready_if(world, ("web-2",))
+    await world.settle()
+    assert await world.names(PODS) == ["web-0", "web-1"]
+    ready_if(world, ("web-1",))
+    await world.settle()
+    assert await world.names(PODS) == []
+
+
 async def test_ordinals_start_where_they_are_told(world):
     await world.apply(STATEFUL_SETS, stateful_set(2, ordinals={"start": 5}))
     assert await world.names(PODS) == ["web-5", "web-6"]

@@ -90,10 +90,12 @@ class Step:
             )
         for ordinal in ordinals:
             await self._replica(ordinal)
-            pod = self._by_ordinal.get(ordinal)
-            if pod is None or not is_healthy(pod, self._min_ready, self._now):
+            if ordinal not in self._by_ordinal or not self._is_healthy(ordinal):
                 return False
         return True
+
+    def _is_healthy(self, ordinal: int) -> bool:
+        return is_healthy(self._by_ordinal[ordinal], self._min_ready, self._now)
 
     async def _replica(self, ordinal: int) -> None:
         pod = self._by_ordinal.get(ordinal)
@@ -119,9 +121,13 @@ class Step:
         await self._control.create(self._set, pod, ordinal)
 
     async def _scale_down(self, condemned: Sequence[int]) -> bool:
-        """Whether no pod is beyond the wanted ones any more."""
+        """Whether no pod is beyond the wanted ones any more. In order, a pod that is not healthy is waited for,
+        unless all before it are: then it is the one that holds everything up."""
+        unhealthy = {each for each in condemned if not self._is_healthy(each)}
         for ordinal in condemned:
             pod = self._by_ordinal[ordinal]
+            if self._in_order and ordinal in unhealthy and ordinal != min(unhealthy):
+                return False
             if not is_deleting(pod):
                 if claim_templates(self._set):
                     await self._control.claims.keep_owners(self._set, ordinal, pod)
@@ -136,11 +142,7 @@ class Step:
             return
         update = name_of(self._history.update)
         most = self._max_unavailable()
-        healthy = {
-            ordinal
-            for ordinal in range(self._start, self._stop)
-            if is_healthy(self._by_ordinal[ordinal], self._min_ready, self._now)
-        }
+        healthy = {ordinal for ordinal in range(self._start, self._stop) if self._is_healthy(ordinal)}
         unavailable = self._stop - self._start - len(healthy)
         waiting = 0
         for ordinal in range(self._stop - 1, self._start + (self._rolling().partition or 0) - 1, -1):
