@@ -269,8 +269,10 @@ async def test_a_node_that_goes_while_volumes_are_bound_is_forgotten(cluster_api
         return ((await the_claim(cluster_api))["metadata"].get("annotations") or {}).get(SELECTED)
 
     await cluster_api.until(selected)
-    await cluster_api.client.delete(PODS, "web", "default")
     await cluster_api.client.delete(NODES, "one")
+    why = 'binding volumes: failed to get node "one": node "one" not found'
+    await message_of(cluster_api, "web", f'running PreBind plugin "VolumeBinding": {why}')
+    await cluster_api.client.delete(PODS, "web", "default")
     await cluster_api.pod("other")
     assert (await cluster_api.refused("other"))["message"] == "no nodes available to schedule pods"
 

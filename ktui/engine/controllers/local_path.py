@@ -78,7 +78,7 @@ class LocalPathProvisioner(Controller[Key]):
         self._nodes.add_handler(self._node_changed)
 
     def _node_changed(self, delta: Delta[Node]) -> None:
-        if delta.old is None:
+        if delta.old is None or delta.new is None:
             for key, _ in self._claims.items():
                 self._queue.add(Key("claim", *key))
 

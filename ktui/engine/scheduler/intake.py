@@ -66,6 +66,7 @@ class Intake:
         name = delta.key.name
         if delta.new is None:
             self._cache.remove_node(name)
+            self._cache.volumes.wake()
             return
         self._cache.set_node(name, delta.new)
         if delta.old is None:

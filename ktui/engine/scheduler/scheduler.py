@@ -172,14 +172,11 @@ class Scheduler:
         self, entry: QueuedPod, placement: Placement, seconds: float, plan: VolumePlan, snapshot: Snapshot
     ) -> None:
         """Bind the pod when its volumes are bound; when they can't be, it is scheduled anew."""
-        pod, volumes = entry.info, snapshot.volumes
+        pod = entry.info
         try:
-            node = snapshot.nodes.get(placement.node)
-            if node is None:
-                raise VolumesUnbound(f'failed to get node "{placement.node}"')
-            await self._binder.bind(pod, node, plan, volumes)
+            await self._binder.bind(pod, placement.node, plan, snapshot)
         except (VolumesUnbound, StatusError, OSError, TimeoutError) as error:
-            volumes.forget(plan.claims, plan.volumes)
+            snapshot.volumes.forget(plan.claims, plan.volumes)
             self._cache.forget(pod)
             self._queue.move(ClusterEvent.POD_RELEASED)
             why = f"binding volumes: {error}" if isinstance(error, VolumesUnbound) else str(error)

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from ktui.client.base import Client, PatchType
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodInfo
+from ktui.engine.scheduler.snapshot import Snapshot
 from ktui.engine.scheduler.volume_plan import (
     VolumePlan,
     can_be_used_on,
@@ -52,11 +53,15 @@ class VolumeBinder:
         volumes.assume(plan.claims, plan.volumes)
         return plan
 
-    async def bind(self, pod: PodInfo, node: NodeInfo, plan: VolumePlan, volumes: Volumes) -> None:
-        """Return when the pod can use all its claims on the node. Raises VolumesUnbound or what the API raises."""
+    async def bind(self, pod: PodInfo, name: str, plan: VolumePlan, snapshot: Snapshot) -> None:
+        """Return when the pod can use all its claims on the node of that name.
+
+        Raises VolumesUnbound or what the API raises.
+        """
+        volumes = snapshot.volumes
         written: _Written = {}
-        for name, volume in plan.volumes.items():
-            written[name] = await self._patch(PERSISTENT_VOLUMES, volume, _claimed(volume))
+        for each, volume in plan.volumes.items():
+            written[each] = await self._patch(PERSISTENT_VOLUMES, volume, _claimed(volume))
         for key, claim in plan.claims.items():
             annotations = {SELECTED_NODE: annotations_of(claim)[SELECTED_NODE]}
             patch: Object = {"metadata": {"annotations": annotations}}
@@ -68,6 +73,9 @@ class VolumeBinder:
                 try:
                     if not self._is_there(pod):
                         raise VolumesUnbound("pod does not exist any more")
+                    node = snapshot.nodes.get(name)
+                    if node is None:
+                        raise VolumesUnbound(f'failed to get node "{name}": node "{name}" not found')
                     if _is_done(node, plan, volumes, written):
                         return
                     await asyncio.wait((changed, timer), return_when=asyncio.FIRST_COMPLETED)
