@@ -21,6 +21,7 @@ from typing import Literal
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Informers
+from ktui.engine.api.aggregation.authentication import publish
 from ktui.engine.api.allocation.service_range import free_service_range
 from ktui.engine.api.authn.identity import ADMIN
 from ktui.engine.api.authn.jwt import SigningKey
@@ -165,6 +166,7 @@ class Engine:
             service_range=free_service_range(str(self.options.data_dir.resolve()), host_routes()),
         )
         key, _ = await asyncio.gather(asyncio.to_thread(self._identity), _populate(server))
+        await publish(server, Pki(self.options.data_dir / "pki"))
         audit = AuditLog(self.options.data_dir / "audit.log")
         self._closers.append(audit.close)
         front = HttpFront(server, [server.tokens.authenticate], audit, figures=self._figures)
@@ -186,6 +188,7 @@ class Engine:
         folder = self.options.data_dir / "pki"
         pki = Pki(folder)
         pki.prepare(list(server_names("127.0.0.1")), self._clock.now())
+        pki.prepare_front_proxy(self._clock.now())
         self._authority = pki.authority.decode()
         return SigningKey.in_folder(folder)
 

@@ -124,6 +124,16 @@ VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
     categories=("api-extensions",),
 )
 
+API_SERVICES = Resource(
+    "apiregistration.k8s.io",
+    "v1",
+    "apiservices",
+    "APIService",
+    False,
+    "apiservice",
+    categories=("api-extensions",),
+)
+
 CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True, "cronjob", ("cj",), ("all",))
 JOBS = Resource("batch", "v1", "jobs", "Job", True, "job", categories=("all",))
 

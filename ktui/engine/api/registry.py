@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources import declarations
@@ -15,6 +15,7 @@ class Registry:
     def __init__(self, declarations: Iterable[Declaration] = ()) -> None:
         self._by_resource: dict[tuple[str, str, str], Declaration] = {}
         self._by_kind: dict[GroupVersionKind, Declaration] = {}
+        self._listeners: list[Callable[[], None]] = []
         for declaration in declarations:
             self.add(declaration)
 
@@ -29,11 +30,25 @@ class Registry:
         resource = declaration.resource
         self._by_resource[resource.group, resource.version, resource.plural] = declaration
         self._by_kind[resource.gvk] = declaration
+        self._tell()
 
     def remove(self, resource: Resource) -> None:
         """Serve a kind no longer."""
         self._by_resource.pop((resource.group, resource.version, resource.plural), None)
         self._by_kind.pop(resource.gvk, None)
+        self._tell()
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """From now on `told` is called whenever a kind comes or goes."""
+        self._listeners.append(told)
+
+    def no_longer(self, told: Callable[[], None]) -> None:
+        """`told` is not called any more."""
+        self._listeners.remove(told)
+
+    def _tell(self) -> None:
+        for told in self._listeners:
+            told()
 
     def by_resource(self, group: str, version: str, plural: str) -> Declaration | None:
         """As a URL spells it."""

@@ -34,6 +34,7 @@ from ktui.engine.api.admission.resource_quota import ResourceQuota
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
 from ktui.engine.api.admission.webhooks.services import ClusterServices
+from ktui.engine.api.aggregation.aggregator import Aggregator
 from ktui.engine.api.allocation.base import Stocks
 from ktui.engine.api.allocation.service_range import SERVICE_RANGE
 from ktui.engine.api.allocation.services import ServiceStock
@@ -75,12 +76,7 @@ from ktui.engine.api.writing import Write, Writer, Written
 from ktui.engine.store.base import Key, Store
 from ktui.kube.clock import Clock, RealClock
 from ktui.kube.errors import StatusError, forbidden, method_not_supported, status
-from ktui.kube.kinds import (
-    COMPONENT_STATUSES,
-    PODS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-)
+from ktui.kube.kinds import API_SERVICES, COMPONENT_STATUSES, PODS, SERVICE_ACCOUNTS, SERVICES
 from ktui.kube.resource import Object, Resource
 
 SERVER = Request(User("system:apiserver", ("system:masters",)), "kube-apiserver")
@@ -141,6 +137,8 @@ class ApiServer:
         self._flows = FlowUpkeep(store, self.clock, partial(self.create, SERVER))
         end = self._watches.end
         self._custom = CustomResources(store, registry, self.clock, self._delete_all, self.webhooks, end)
+        made = partial(self.create, SERVER, API_SERVICES), partial(self.delete, SERVER, API_SERVICES)
+        self.aggregator = Aggregator(store, registry, self.clock, self.proxies.dial_service, *made)
         self.tokens = ServiceAccountTokens(store, self.clock, signing_key)
         self._reviews = Reviews(self.authorizer, self.tokens)
         usage = metrics.Metrics(self._streams.agents, self.clock)
@@ -167,6 +165,7 @@ class ApiServer:
                 group.create_task(keep_swept(self._store, self.clock), name="events sweep")
                 group.create_task(self._custom.run(), name="custom resources")
                 group.create_task(self._flows.run(), name="flow schemas")
+                group.create_task(self.aggregator.run(), name="aggregation")
                 group.create_task(PolicyStatus(self._store, self.registry).run(), name="admission policies")
         finally:
             await self.webhooks.close()

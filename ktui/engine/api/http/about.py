@@ -55,7 +55,7 @@ class AboutHandlers:
     async def _paths(self, request: web.Request) -> web.Response:
         await self._permit(request)
         groups: dict[str, None] = {}
-        for resource in self._server.resources():
+        for resource in self._server.aggregator.resources():
             if resource.group:
                 groups[f"/apis/{resource.group}"] = groups[f"/apis/{resource.group}/{resource.version}"] = (
                     None
@@ -93,23 +93,30 @@ class AboutHandlers:
     async def _core_versions(self, request: web.Request) -> web.Response:
         await self._permit(request)
         if _wants_aggregated(request):
-            return document(discovery.aggregated(self._server.resources(), core=True), _AGGREGATED)
+            return self._aggregated(core=True)
         return document(discovery.versions())
 
     async def _group_list(self, request: web.Request) -> web.Response:
         await self._permit(request)
         if _wants_aggregated(request):
-            return document(discovery.aggregated(self._server.resources(), core=False), _AGGREGATED)
-        return document(discovery.group_list(self._server.resources()))
+            return self._aggregated(core=False)
+        return document(discovery.group_list(self._server.aggregator.resources()))
+
+    def _aggregated(self, *, core: bool) -> web.Response:
+        aggregator = self._server.aggregator
+        resources, stale = aggregator.resources(stale=True), aggregator.stale()
+        return document(discovery.aggregated(resources, core=core, stale=stale), _AGGREGATED)
 
     async def _group(self, request: web.Request) -> web.Response:
         await self._permit(request)
-        return document(_found(discovery.group(self._server.resources(), request.match_info["group"])))
+        resources = self._server.aggregator.resources()
+        return document(_found(discovery.group(resources, request.match_info["group"])))
 
     async def _resource_list(self, request: web.Request) -> web.Response:
         await self._permit(request)
         group, served = request.match_info.get("group", ""), request.match_info["version"]
-        return document(_found(discovery.resource_list(self._server.resources(), group, served)))
+        resources = self._server.aggregator.resources()
+        return document(_found(discovery.resource_list(resources, group, served)))
 
 
 def _wants_aggregated(request: web.Request) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 
@@ -15,8 +15,11 @@ def _groups(resources: Iterable[Resource]) -> dict[str, dict[str, list[Resource]
     return groups
 
 
-def aggregated(resources: Sequence[Resource], *, core: bool) -> Object:
-    """`APIGroupDiscoveryList` (apidiscovery.k8s.io/v2) of the core group, or of all others."""
+def aggregated(
+    resources: Sequence[Resource], *, core: bool, stale: Container[tuple[str, str]] = ()
+) -> Object:
+    """`APIGroupDiscoveryList` (apidiscovery.k8s.io/v2) of the core group, or of all others. `stale` are group
+    versions whose server can't be reached."""
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -28,7 +31,7 @@ def aggregated(resources: Sequence[Resource], *, core: bool) -> Object:
                     {
                         "version": version,
                         "resources": [_described(resource) for resource in members],
-                        "freshness": "Current",
+                        "freshness": "Stale" if (group, version) in stale else "Current",
                     }
                     for version, members in versions.items()
                 ],

@@ -25,6 +25,7 @@ from aiohttp.web_protocol import RequestHandler
 from ktui.engine.api.authn.certificates import ClientCertificates
 from ktui.engine.api.authn.identity import TokenAuthenticator
 from ktui.engine.api.http.about import AboutHandlers
+from ktui.engine.api.http.aggregation import AggregationHandlers
 from ktui.engine.api.http.answers import MAX_BODY_BYTES, failures_as_status
 from ktui.engine.api.http.audit import AuditLog
 from ktui.engine.api.http.flow_headers import FlowHeaders
@@ -64,7 +65,8 @@ class HttpFront:
         resources = ResourceHandlers(server)
         others = web.UrlDispatcher()
         others.add_routes([*AboutHandlers(server).routes(), *IssuerHandlers(server).routes()])
-        others.add_routes(OpenApiHandlers(server).routes())
+        aggregation = AggregationHandlers(server.aggregator, server.authorizer)
+        others.add_routes(OpenApiHandlers(server, aggregation).routes())
         others.add_routes(MetricsHandlers(server, traffic, flows, figures).routes())
         middlewares: list[Middleware] = [
             traffic.count,
@@ -75,7 +77,7 @@ class HttpFront:
             flows.admit,
         ]
         served = web.Server(
-            _chained(middlewares, _Dispatch(resources, others).handle),
+            _chained(middlewares, _Dispatch(resources, others, aggregation).handle),
             request_factory=_request,
             handler_cancellation=True,
             access_log=None,
@@ -118,13 +120,18 @@ class _Dispatch:
     """Paths of resources go to their handlers at once, the server's own by the table of routes. (An aiohttp
     `Application` looks through that table at every request, which takes a tenth of the time of a GET.)"""
 
-    def __init__(self, resources: ResourceHandlers, others: web.UrlDispatcher) -> None:
+    def __init__(
+        self, resources: ResourceHandlers, others: web.UrlDispatcher, aggregation: AggregationHandlers
+    ) -> None:
         self._resources = resources
         self._others = others
+        self._aggregation = aggregation
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if "Expect" in request.headers:
             await _say_continue(request)
+        if (remote := self._aggregation.remote(request.path)) is not None:
+            return await self._aggregation.handle(request, remote)
         if passage_of(request).target is not None:
             return await self._resources.handle(request)
         found = await self._others.resolve(request)

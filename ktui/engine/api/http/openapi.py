@@ -7,6 +7,7 @@ import gzip
 
 from aiohttp import web
 
+from ktui.engine.api.http.aggregation import AggregationHandlers
 from ktui.engine.api.http.answers import not_found
 from ktui.engine.api.http.identity import user_of
 from ktui.engine.api.http.negotiation import JSON, wanted
@@ -20,8 +21,9 @@ _FOREVER = "public, max-age=31536000, immutable"
 class OpenApiHandlers:
     """Serves the documents of one server."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, aggregation: AggregationHandlers) -> None:
         self._server = server
+        self._aggregation = aggregation
         self._documents = Documents(())
         self._building = asyncio.Lock()
 
@@ -34,9 +36,19 @@ class OpenApiHandlers:
 
     async def _permitted(self, request: web.Request) -> Documents:
         await self._server.authorizer.authorize_path(user_of(request), "get", request.path)
-        declarations = list(self._server.registry)
-        if not self._documents.is_for(declarations):
-            self._documents = Documents(declarations)
+        aggregator = self._server.aggregator
+        remotes = {
+            remote.path.strip("/"): (found.version_2, found.hash_3)
+            for remote, found in aggregator.described()
+        }
+        elsewhere = aggregator.api_services.remotes
+        declarations = [
+            each
+            for each in self._server.registry
+            if not elsewhere or (each.resource.group, each.resource.version) not in elsewhere
+        ]
+        if not self._documents.is_for(declarations, remotes):
+            self._documents = Documents(declarations, remotes)
         return self._documents
 
     async def _index(self, request: web.Request) -> web.Response:
@@ -45,8 +57,11 @@ class OpenApiHandlers:
             index = await asyncio.to_thread(documents.index)
         return web.Response(body=index, content_type=JSON)
 
-    async def _group(self, request: web.Request) -> web.Response:
+    async def _group(self, request: web.Request) -> web.StreamResponse:
         documents = await self._permitted(request)
+        remote = self._aggregation.remote("/" + request.match_info["place"])
+        if remote is not None:
+            return await self._aggregation.hand_on(request, remote)
         async with self._building:
             document = await asyncio.to_thread(documents.group, request.match_info["place"])
         if document is None:

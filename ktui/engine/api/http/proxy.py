@@ -53,7 +53,8 @@ _HOP_BY_HOP: Final = frozenset(
     )
 )
 _OF_THE_CALLER: Final = ("authorization", "expect", "x-forwarded-for", "x-forwarded-host", "x-forwarded-uri")
-_IMPERSONATION: Final = "impersonate-"
+_BY_PROXIES: Final = ("impersonate-", "x-remote-")
+"""What says for whom a request is."""
 _CORS: Final = "access-control-allow-"
 
 
@@ -77,7 +78,7 @@ class ProxyHandlers:
         backend = await self._proxies.backend(
             caller, _VERBS[request.method], resource, target.namespace, target.name
         )
-        upgrade = _upgrade(request)
+        upgrade = upgrade_of(request)
         if not path and request.method in ("GET", "HEAD") and not upgrade:
             # Relative links of a page at the root only work below a slash.
             return web.Response(status=301, headers={"Location": f"{prefix}/{_query(request)}"})
@@ -98,7 +99,7 @@ def _query(request: web.Request) -> str:
     return f"?{query}" if query else ""
 
 
-def _upgrade(request: web.Request) -> str:
+def upgrade_of(request: web.Request) -> str:
     """The protocol a client wants to switch to, "" for none."""
     asks = "upgrade" in request.headers.get("Connection", "").lower()
     return request.headers.get("Upgrade", "") if asks else ""
@@ -124,10 +125,31 @@ async def _forwarded(
     request: web.Request, backend: Backend, prefix: str, path: str, upgrade: str
 ) -> web.StreamResponse:
     exchange = await _dialled(backend)
+    hosts = (backend.address, request.headers.get("Host", ""))
+
+    def lead(location: str) -> str:
+        return relocated(location, prefix, hosts)
+
+    uri = [("X-Forwarded-Uri", prefix + path)]
+    return await forward(request, exchange, path, uri, upgrade=upgrade, name=backend.address, lead=lead)
+
+
+async def forward(
+    request: web.Request,
+    exchange: Exchange,
+    path: str,
+    added: Headers,
+    *,
+    upgrade: str,
+    name: str,
+    lead: Callable[[str], str] | None = None,
+) -> web.StreamResponse:
+    """Hand a request on over a connection that is closed with it, and the answer back. `added` headers go along,
+    `lead` says where links and redirects lead instead, `name` is what messages call the backend."""
     sending: asyncio.Task[None] | None = None
+    chunked = request.content_length is None and request.can_read_body
     try:
-        chunked = request.content_length is None and request.can_read_body
-        headers = _request_headers(request, prefix + path, upgrade, chunked=chunked)
+        headers = _request_headers(request, added, upgrade, chunked=chunked)
         try:
             await exchange.send_head(request.method, path + _query(request), headers)
             if request.can_read_body:
@@ -137,12 +159,12 @@ async def _forwarded(
                 )
             head = await exchange.head()
         except OSError as error:
-            raise _unreachable(str(error)) from error
+            raise unreachable(str(error)) from error
         if upgrade and head.status == SWITCHING:
             raw = take_over(request, head.get("upgrade") or upgrade, dict(_kept(head.headers)))
             await _tunnel(raw, exchange)
             return TakenOver()
-        return await _answered(request, exchange, head, prefix, backend.address)
+        return await _answered(request, exchange, head, lead, name)
     finally:
         if sending is not None:
             sending.cancel()
@@ -162,13 +184,14 @@ async def _dialled(backend: Backend) -> Exchange:
                     exchange.close()
                     raise
     except ssl.SSLError as error:
-        raise _unreachable(f"tls: {error.reason or error}") from error
+        raise unreachable(f"tls: {error.reason or error}") from error
     except OSError as error:
-        raise _unreachable(dial_failure(backend.address, error)) from error
+        raise unreachable(dial_failure(backend.address, error)) from error
     return exchange
 
 
-def _unreachable(why: str) -> StatusError:
+def unreachable(why: str) -> StatusError:
+    """503: whatever is behind the proxy does not answer."""
     return unavailable(f"error trying to reach service: {why}")
 
 
@@ -180,14 +203,14 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _request_headers(request: web.Request, uri: str, upgrade: str, *, chunked: bool) -> Headers:
+def _request_headers(request: web.Request, added: Headers, upgrade: str, *, chunked: bool) -> Headers:
     drop = {*_OF_THE_CALLER, "content-length" if chunked else ""}
     headers = [
         (name, value)
         for name, value in _kept(list(request.headers.items()))
-        if name.lower() not in drop and not name.lower().startswith(_IMPERSONATION)
+        if name.lower() not in drop and not name.lower().startswith(_BY_PROXIES)
     ]
-    headers.append(("X-Forwarded-Uri", uri))
+    headers += added
     if request.remote:
         headers.append(("X-Forwarded-For", request.remote))
     if chunked:
@@ -209,30 +232,29 @@ def _kept(headers: Headers) -> Headers:
 
 
 async def _answered(
-    request: web.Request, exchange: Exchange, head: Head, prefix: str, address: str
+    request: web.Request, exchange: Exchange, head: Head, lead: Callable[[str], str] | None, backend: str
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=head.status, reason=head.reason)
-    hosts = (address, request.headers.get("Host", ""))
     coding = head.get("content-encoding").lower()
-    has_links = is_page(head.get("content-type"), coding) and head.status != _PARTIAL
+    has_links = lead is not None and is_page(head.get("content-type"), coding) and head.status != _PARTIAL
     sized = not head.get("transfer-encoding") and not has_links
     for name, value in _kept(head.headers):
         lower = name.lower()
         if lower.startswith(_CORS) or (lower == "content-length" and not sized):
             continue
-        if lower == "location":
-            value = relocated(value, prefix, hosts)
+        if lower == "location" and lead is not None:
+            value = lead(value)
         response.headers.add(name, value)
     try:
         chunks = exchange.body(request.method, head)
-        if has_links:
-            chunks = _with_links(chunks, coding, lambda link: relocated(link, prefix, hosts))
+        if has_links and lead is not None:
+            chunks = _with_links(chunks, coding, lead)
         await response.prepare(request)
         async for chunk in chunks:
             await response.write(chunk)
     except UpstreamError as error:
         # The answer has begun: that it is not whole shows in how the connection ends.
-        raise ConnectionAbortedError(f"the answer of {address} broke off: {error}") from error
+        raise ConnectionAbortedError(f"the answer of {backend} broke off: {error}") from error
     await response.write_eof()
     return response
 

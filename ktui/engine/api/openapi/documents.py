@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from ktui.engine.api.aggregation.describing import merged_version_2
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.discovery import served
 from ktui.engine.api.openapi import version_2_protobuf
@@ -40,15 +41,23 @@ class Document:
 class Documents:
     """All documents of the kinds served at one time."""
 
-    def __init__(self, declarations: Sequence[Declaration]) -> None:
+    def __init__(
+        self, declarations: Sequence[Declaration], remotes: Mapping[str, tuple[Object, str]] | None = None
+    ) -> None:
+        """`remotes` are those of other servers, by place: the document of version 2, and the hash of version 3's."""
         self._declarations = declarations
+        self._remotes = remotes or {}
         # Kinds that are never stored may have no definition: there is nothing to say of them.
         self._described = [d for d in declarations if d.custom is not None or d.schema in load().definitions]
         self._version_3: dict[str, Document] = {}
         self._version_2: dict[str, Document] = {}
 
-    def is_for(self, declarations: Sequence[Declaration]) -> bool:
+    def is_for(
+        self, declarations: Sequence[Declaration], remotes: Mapping[str, tuple[Object, str]] | None = None
+    ) -> bool:
         """Whether these are the kinds the documents are about."""
+        if (remotes or {}) != self._remotes:
+            return False
         return len(declarations) == len(self._declarations) and all(
             mine is theirs for mine, theirs in zip(self._declarations, declarations, strict=True)
         )
@@ -60,6 +69,9 @@ class Documents:
             place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={document.hash}"}
             for place, document in self._version_3.items()
         }
+        for place, (_, hash_3) in self._remotes.items():
+            if hash_3:
+                paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}?hash={hash_3}"}
         return msgspec.json.encode({"paths": paths})
 
     def group(self, place: str) -> Document | None:
@@ -72,6 +84,9 @@ class Documents:
         form = "protobuf" if protobuf else "json"
         if form not in self._version_2:
             content = self._version_2_content()
+            if self._remotes:
+                others = {f"/{place}": document for place, (document, _) in self._remotes.items()}
+                content = merged_version_2(content, others)
             data = version_2_protobuf.encode(content) if protobuf else msgspec.json.encode(content)
             self._version_2[form] = _document(data)
         return self._version_2[form]

@@ -25,6 +25,9 @@ from ktui.engine.api.pki.issuing import (
     sign_request,
 )
 
+FRONT_PROXY_USER = "front-proxy-client"
+"""Whom the certificate names with which requests are handed on to aggregated servers."""
+_FRONT_PROXY, _FRONT_PROXY_CA = "front-proxy-client", "front-proxy-ca"
 ADMIN_USER, ADMIN_GROUP = "kubernetes-admin", "system:masters"
 """Whom the admin's certificate names."""
 
@@ -61,6 +64,27 @@ class Pki:
             lambda: client_pair(authority, ADMIN_USER, (ADMIN_GROUP,), now),
         )
         return is_new or server or admin
+
+    def prepare_front_proxy(self, now: datetime) -> None:
+        """Make or renew the certificate that aggregated servers believe, and its own authority."""
+        authority, _ = self._authority(now, _FRONT_PROXY_CA)
+        self._kept(
+            _FRONT_PROXY,
+            authority,
+            now,
+            lambda _: True,
+            lambda: client_pair(authority, FRONT_PROXY_USER, (), now),
+        )
+
+    @property
+    def front_proxy(self) -> tuple[Path, Path]:
+        """The files of the front proxy's certificate and key."""
+        return self._folder / f"{_FRONT_PROXY}.crt", self._folder / f"{_FRONT_PROXY}.key"
+
+    @property
+    def front_proxy_authority(self) -> bytes:
+        """The certificate of the front proxy's authority."""
+        return (self._folder / f"{_FRONT_PROXY_CA}.crt").read_bytes()
 
     @property
     def authority(self) -> bytes:
@@ -105,23 +129,23 @@ class Pki:
         """Let new connections see the server's present certificate."""
         context.load_cert_chain(self._folder / "apiserver.crt", self._folder / "apiserver.key")
 
-    def _authority(self, now: datetime) -> tuple[Pair, bool]:
+    def _authority(self, now: datetime, name: str = "ca") -> tuple[Pair, bool]:
         """The authority there is, or a new one; whether it is new."""
         try:
-            pair = self._read("ca")
+            pair = self._read(name)
         except FileNotFoundError:
-            return self._write("ca", new_authority(now)), True
+            return self._write(name, _new_authority(now, name)), True
         try:
             if not belongs(pair, pair.certificate):
                 raise ValueError("its key and certificate don't fit each other")
             ends = expires(pair.certificate)
         except ValueError as error:
             raise PkiError(
-                f"{self._folder}/ca.crt or ca.key can't be used: {error}; put back a copy, or remove the folder "
+                f"{self._folder}/{name}.crt or {name}.key can't be used: {error}; put back a copy, or remove the folder "
                 f"to get a new authority (kubeconfigs made before then no longer work)"
             ) from error
         if ends - now < _MARGIN:
-            return self._write("ca", new_authority(now)), True
+            return self._write(name, _new_authority(now, name)), True
         return pair, False
 
     def _kept(
@@ -154,6 +178,10 @@ class Pki:
         write_private(self._folder / f"{name}.key", pair.key)
         write_private(self._folder / f"{name}.crt", pair.certificate)
         return pair
+
+
+def _new_authority(now: datetime, name: str) -> Pair:
+    return new_authority(now, "kubernetes" if name == "ca" else name)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -31,13 +31,13 @@ class Pair:
     key: bytes
 
 
-def new_authority(now: datetime) -> Pair:
+def new_authority(now: datetime, common_name: str = "kubernetes") -> Pair:
     """A self-signed certificate authority for one cluster."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
     key = _new_key()
-    name = _name("kubernetes")
+    name = _name(common_name)
     builder = (
         _builder(name, name, key.public_key(), now, timedelta(days=AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

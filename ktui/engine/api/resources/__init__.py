@@ -6,6 +6,7 @@ from itertools import chain
 
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources import (
+    apiservices,
     bindings,
     certificatesigningrequests,
     clustertrustbundles,
@@ -64,6 +65,7 @@ from ktui.engine.api.resources import (
 )
 
 _MODULES = (
+    apiservices,
     bindings,
     componentstatuses,
     configmaps,
