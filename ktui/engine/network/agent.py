@@ -21,6 +21,7 @@ from ktui.engine.network.ingress.keeper import IngressKeeper
 from ktui.engine.network.notices import Notices
 from ktui.engine.network.policy.part import PolicyPart
 from ktui.engine.network.proxy.health_ports import HealthPorts
+from ktui.engine.network.proxy.networks import ServiceNetworks
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
 from ktui.engine.network.services import ServiceView
 from ktui.engine.network.settings import NetworkSettings
@@ -57,7 +58,8 @@ class NetworkAgent:
 
     def _add_kernel_parts(self, settings: NetworkSettings, sockets: NameSockets | None) -> None:
         view = ServiceView(self._informers)
-        proxy = self._proxy = ServiceProxy(view, settings, self._clock)
+        networks = ServiceNetworks(self._informers, settings, view.wake)
+        proxy = self._proxy = ServiceProxy(view, settings, self._clock, networks)
         names = DnsPart(view, self._informers, settings, self._clock)
         policy = PolicyPart(self._informers, settings, self._clock)
         self._tables = [proxy.table, policy.table]

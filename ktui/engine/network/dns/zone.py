@@ -77,7 +77,10 @@ class Zone:
         if name.is_subdomain(self._origin):
             return True
         address = _reversed_address(name)
-        return address is not None and any(address in network for network in self._networks)
+        return address is not None and (
+            any(address in network for network in self._networks)
+            or bool(self._view.services_at(str(address)))
+        )
 
     def authority(self) -> dns.rrset.RRset:
         """The record that says how long a "no" may be kept."""

@@ -31,6 +31,7 @@ def base_rules(settings: NetworkSettings) -> Iterator[str]:
     yield f"add map idle-service-ips {{ {_KEY} }}"
     yield f"add map idle-node-ports {{ {_PORT_KEY} }}"
     yield f"add map firewalled-ips {{ {_KEY} }}"
+    yield "add set service-networks { type ipv4_addr ; flags interval ; }"
     yield "add set hairpins { type ipv4_addr . ipv4_addr ; }"
     pods = [str(address) for address in ipaddress.ip_network(settings.pod_cidr).hosts()]
     yield f"add element hairpins {{ {', '.join(f'{pod} . {pod}' for pod in pods)} }}"
@@ -46,6 +47,7 @@ def _fixed_chains(settings: NetworkSettings) -> Iterator[str]:
             f"ct state new {_LOOKUP} @idle-service-ips",
             f"ct state new {_LOCAL_LOOKUP} @idle-node-ports",
             f"ct state new ip daddr {settings.service_cidr} goto refuse",
+            "ct state new ip daddr @service-networks goto refuse",
         ),
         "guard { type filter hook prerouting priority -300 ; }": (
             f'iifname "{settings.bridge}" ip daddr 127.0.0.0/8 drop',

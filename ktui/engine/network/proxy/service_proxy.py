@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ktui.engine.network.follow import follow
 from ktui.engine.network.proxy.connections import forget_stale
 from ktui.engine.network.proxy.links import allow_hairpins, are_whole, ensure_links
+from ktui.engine.network.proxy.networks import ServiceNetworks
 from ktui.engine.network.proxy.rules import age, base_rules, service_rules
 from ktui.engine.network.ruleset import Ruleset, merge
 from ktui.engine.network.services import ServicePort, ServiceView
@@ -21,8 +22,15 @@ from ktui.kube.resource import ObjectKey
 class ServiceProxy:
     """Keeps the table of one engine until cancelled; the rules stay in the kernel then, for the pods that run on."""
 
-    def __init__(self, view: ServiceView, settings: NetworkSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: ServiceView,
+        settings: NetworkSettings,
+        clock: Clock,
+        networks: ServiceNetworks | None = None,
+    ) -> None:
         self._view = view
+        self._networks = networks
         self._settings = settings
         self._clock = clock
         self.table = Table(settings.table, base_rules(settings))
@@ -36,6 +44,8 @@ class ServiceProxy:
 
     async def run(self) -> None:
         await self._view.wait_synced()
+        if self._networks is not None:
+            await self._networks.wait_synced()
         await follow(self.table, self._view.wake, self._pass, self.synced, self._clock, self._check)
 
     async def without(self, address: str) -> None:
@@ -52,9 +62,13 @@ class ServiceProxy:
         return await self.table.check()
 
     async def _pass(self) -> None:
-        changed = self._view.take_changes()
-        if not self.table.is_known:
+        is_anew = not self.table.is_known
+        if is_anew:
             await ensure_links(self._settings)
+        if self._networks is not None:
+            await self._networks.route(anew=is_anew)
+        changed = self._view.take_changes()
+        if is_anew:
             changed |= {key for key, _ in self._view.services()} | self._ports.keys()
         before: list[ServicePort] = []
         after: list[ServicePort] = []
@@ -70,7 +84,10 @@ class ServiceProxy:
                 self._ports[key] = new
                 self._pieces[key] = merge(service_rules(port, self._settings) for port in new)
         ordered = sorted(self._pieces, key=lambda key: age(self._ports[key][0]))
-        await self.table.apply(merge(self._pieces[key] for key in ordered))
+        pieces = [self._pieces[key] for key in ordered]
+        if self._networks is not None:
+            pieces.append(self._networks.rules())
+        await self.table.apply(merge(pieces))
         self._ready = +ready
         self._applied.set()
         allow_hairpins(self._settings.bridge)
