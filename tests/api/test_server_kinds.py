@@ -230,16 +230,21 @@ async def test_a_pods_way_through_the_server(client: LocalClient):
 async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):
     body = body_of("pods")
     body["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    body["spec"]["initContainers"] = [
+        {"name": "first", "image": "web:1", "resources": {"requests": {"cpu": "1"}}}
+    ]
     await client.create(PODS, body)
+    first = {"name": "first", "resources": {"requests": {"cpu": "2"}}}
     container = {"name": "web", "image": "other:2", "resources": {"limits": {"cpu": "2", "memory": "1Gi"}}}
     obj = await client.patch(
         PODS,
         "x",
-        {"spec": {"containers": [container]}},
+        {"spec": {"containers": [container], "initContainers": [first]}},
         "default",
         subresource="resize",
         patch_type=PatchType.STRATEGIC,
     )
+    assert obj["spec"]["initContainers"][0]["resources"]["requests"] == {"cpu": "2"}
     found = obj["spec"]["containers"][0]
     assert found["image"] == "web:1" and found["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
 

@@ -28,8 +28,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from ktui.engine.kubelet.environment import NodeFacts
 from ktui.engine.kubelet.references import Claimed, References
 from ktui.engine.kubelet.volumes import block_device
-from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
-from ktui.engine.kubelet.volumes.pod_volumes import MountError, PodVolumes
+from ktui.engine.kubelet.volumes.base import MountError, VolumeContext, VolumeError
+from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing groups needs root")
 

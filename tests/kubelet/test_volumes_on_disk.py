@@ -24,9 +24,9 @@ from lightkube.models.meta_v1 import ObjectMeta
 from ktui.engine.kubelet.environment import NodeFacts
 from ktui.engine.kubelet.references import References
 from ktui.engine.kubelet.volumes.atomic_writer import write_payload
-from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError
+from ktui.engine.kubelet.volumes.base import MountError, VolumeContext, VolumeError
 from ktui.engine.kubelet.volumes.payload import FileEntry, checked_path
-from ktui.engine.kubelet.volumes.pod_volumes import MountError, PodVolumes, read_env_file
+from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes, read_env_file
 from ktui.engine.kubelet.volumes.tokens import TokenSource
 from ktui.kube.clock import FakeClock, rfc3339
 

@@ -22,8 +22,10 @@ from ktui.engine.kubelet.recording import PodEvents, Recorder
 from ktui.engine.kubelet.references import ReferenceReader
 from ktui.engine.kubelet.runtime.base import DNSConfig, Runtime, RuntimeCallError
 from ktui.engine.kubelet.stopping import Stopper
+from ktui.engine.kubelet.volumes.pod_certificates import PodCertificates
 from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 from ktui.engine.kubelet.volumes.tokens import TokenSource
+from ktui.engine.kubelet.volumes.trust_anchors import TrustAnchors
 from ktui.kube.clock import Clock
 
 
@@ -43,6 +45,8 @@ class KubeletContext:
     puller: ImagePuller
     volumes: PodVolumes
     tokens: TokenSource
+    certificates: PodCertificates
+    anchors: TrustAnchors
     stopper: Stopper
     backoff: Backoff
     allocatable: Mapping[str, str]

@@ -143,6 +143,7 @@ class PodEnding:
         await context.volumes.tear_down(uid)
         context.puller.forget(uid)
         context.tokens.forget(uid)
+        context.certificates.forget(uid)
         context.backoff.forget(uid)
         self._released = True
 

@@ -40,11 +40,21 @@ from ktui.engine.kubelet.references import ReferenceReader
 from ktui.engine.kubelet.runtime.base import PodRecord, Runtime, RuntimeCallError, RuntimeInfo
 from ktui.engine.kubelet.stopping import Leave, Stopper
 from ktui.engine.kubelet.volumes.base import VolumePlugin
+from ktui.engine.kubelet.volumes.pod_certificates import PodCertificates
 from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 from ktui.engine.kubelet.volumes.tokens import TokenSource
+from ktui.engine.kubelet.volumes.trust_anchors import TrustAnchors
 from ktui.kube.clock import Clock, RealClock
-from ktui.kube.kinds import CONFIG_MAPS, NODES, PODS, SECRETS
-from ktui.kube.resource import ObjectKey
+from ktui.kube.data import section, string
+from ktui.kube.kinds import (
+    CLUSTER_TRUST_BUNDLES,
+    CONFIG_MAPS,
+    NODES,
+    POD_CERTIFICATE_REQUESTS,
+    PODS,
+    SECRETS,
+)
+from ktui.kube.resource import Object, ObjectKey
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -99,6 +109,8 @@ class Kubelet:
         self._nodes = informers.of(NODES, Node)
         self._config_maps = informers.of(CONFIG_MAPS, ConfigMap)
         self._secrets = informers.of(SECRETS, Secret)
+        self._bundles = informers.of(CLUSTER_TRUST_BUNDLES, dict[str, Any])
+        self._certificates = informers.of(POD_CERTIFICATE_REQUESTS, dict[str, Any])
         self._group: asyncio.TaskGroup | None = None
         self._listening: list[tuple[Informer[Any], Callable[[Delta[Any]], None]]] = []
         self._pulled_images = PulledImages(data_dir / "pulled-images.json", clock)
@@ -128,6 +140,8 @@ class Kubelet:
             puller=ImagePuller(runtime, clock, self._image_pulled),
             volumes=PodVolumes(data_dir / "pods", volume_plugins),
             tokens=TokenSource(client, clock),
+            certificates=PodCertificates(client, clock, node_name),
+            anchors=TrustAnchors(client),
             stopper=Stopper(runtime, clock, leave_services),
             backoff=Backoff(clock.now),
             allocatable=node_object.allocatable(identity, found),
@@ -163,6 +177,8 @@ class Kubelet:
                 self._listen(self._pods, self._pod_changed)
                 self._listen(self._config_maps, self._config_map_changed)
                 self._listen(self._secrets, self._secret_changed)
+                self._listen(self._bundles, self._bundle_changed)
+                self._listen(self._certificates, self._certificate_changed)
                 group.create_task(self._registration.run(), name="node heartbeat")
                 group.create_task(self._image_gc.run(), name="image garbage collection")
                 group.create_task(self._eviction.run(), name="eviction")
@@ -271,6 +287,18 @@ class Kubelet:
         for worker in self._workers_in(delta.key.namespace):
             if delta.key.name in worker.facts.secrets:
                 worker.references_changed()
+
+    def _bundle_changed(self, delta: Delta[Object]) -> None:
+        for bundle in (delta.old, delta.new):
+            known = {delta.key.name, string(section(bundle or {}, "spec"), "signerName")}
+            for worker in self.workers.values():
+                if not known.isdisjoint(worker.facts.trust_bundles):
+                    worker.references_changed()
+
+    def _certificate_changed(self, delta: Delta[Object]) -> None:
+        request = delta.new or delta.old or {}
+        if worker := self.workers.get(string(section(request, "spec"), "podUID")):
+            worker.references_changed()
 
     def _workers_in(self, namespace: str) -> list[PodWorker]:
         return [w for w in self.workers.values() if pods.key(w.pod).namespace == namespace]

@@ -39,7 +39,7 @@ from ktui.kube.errors import StatusError
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-_TOKEN_RETRY_SECONDS = 10.0
+_RENEWAL_RETRY_SECONDS = 10.0
 EVICTION_GRACE_SECONDS = 1
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
@@ -124,7 +124,7 @@ class PodWorker:
             self.wake()
 
     def references_changed(self) -> None:
-        """A ConfigMap or Secret the pod refers to is another now."""
+        """A ConfigMap, Secret, trust bundle or certificate the pod refers to is another now."""
         self._volumes_stale = True
         self._pod_retry_at = 0.0
         for name, waiting in self._waiting.items():
@@ -190,10 +190,10 @@ class PodWorker:
             if actions.kill_pod and self._start is None:
                 self._ending.ended = stopping = True
             else:
+                delays.extend(self._credential_renewal())
                 await self._refresh_volumes(runtime)
                 delays.extend(await self._resizer.apply(self.pod, runtime, events))
                 delays.extend(self._act(actions, runtime))
-                delays.extend(self._token_renewal())
         if stopping:
             await self._ending.advance(self.pod, runtime, self._write)
             self.finished = self._ending.finished
@@ -233,16 +233,18 @@ class PodWorker:
         self._context.events(self.pod).normal("DeadlineExceeded", DEADLINE_MESSAGE)
         return []
 
-    def _token_renewal(self) -> list[float]:
-        when = self._context.tokens.renewal(pods.uid(self.pod))
+    def _credential_renewal(self) -> list[float]:
+        uid = pods.uid(self.pod)
+        times = (self._context.tokens.renewal(uid), self._context.certificates.renewal(uid))
+        when = min((time for time in times if time is not None), default=None)
         if when is None:
             return []
         left = (when - self._context.clock.now()).total_seconds()
         if left > 0:
             return [left]
-        # Tokens live on for a while: there is time to try a few times.
+        # Tokens and certificates live on for a while: there is time to try a few times.
         self._volumes_stale = True
-        return [_TOKEN_RETRY_SECONDS]
+        return [_RENEWAL_RETRY_SECONDS]
 
     async def _refresh_volumes(self, runtime: PodRuntime) -> None:
         """Bring changed ConfigMaps, Secrets and labels to the running containers."""

@@ -78,6 +78,17 @@ def referenced_secrets(pod: Pod) -> set[str]:
     return names - {""}
 
 
+def referenced_trust_bundles(pod: Pod) -> set[str]:
+    """The ClusterTrustBundles, and the signers of some, that the pod's volumes project."""
+    wanted = [
+        source.clusterTrustBundle
+        for volume in pods.spec(pod).volumes or ()
+        for source in (volume.projected.sources if volume.projected else None) or ()
+        if source.clusterTrustBundle is not None
+    ]
+    return {bundle.name or bundle.signerName or "" for bundle in wanted} - {""}
+
+
 def claim_of(pod: Pod, volume: Volume) -> str:
     """The name of the claim that a volume is, "" for other volumes."""
     if volume.persistentVolumeClaim is not None:

@@ -52,8 +52,11 @@ def _positive(amounts: Mapping[str, str] | None) -> dict[str, int]:
 
 
 def container_resources(pod: Pod, container: Container, node_memory: int) -> Resources:
-    """The cgroup settings of one container; `node_memory` is the machine's memory in bytes."""
-    limits, requests = pods.limits(container), pods.requests(container)
+    """The cgroup settings of one container; `node_memory` is the machine's memory in bytes.
+
+    A container without a limit of its own has its pod's.
+    """
+    limits, requests = {**_pod_limits(pod), **pods.limits(container)}, pods.requests(container)
     cpu_limit = cpu_millis(limits.get("cpu"))
     cpu_request = cpu_millis(requests.get("cpu")) if "cpu" in requests else cpu_limit
     memory_limit = parse_quantity(limits["memory"]).value if "memory" in limits else 0
@@ -64,6 +67,11 @@ def container_resources(pod: Pod, container: Container, node_memory: int) -> Res
         memory_limit=memory_limit or None,
         oom_score_adj=oom_score_adjust(pod, container, node_memory),
     )
+
+
+def _pod_limits(pod: Pod) -> dict[str, str]:
+    resources = pods.spec(pod).resources
+    return dict((resources.limits if resources else None) or {})
 
 
 def _shares(millis: int) -> int:

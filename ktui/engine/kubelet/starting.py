@@ -33,6 +33,7 @@ from ktui.engine.kubelet.observed import Health, PodRuntime
 from ktui.engine.kubelet.pull_secrets import matching_auths
 from ktui.engine.kubelet.recording import PodEvents
 from ktui.engine.kubelet.references import References
+from ktui.engine.kubelet.resolv_file import resolv_file
 from ktui.engine.kubelet.runtime.base import (
     ContainerRecord,
     ContainerState,
@@ -87,6 +88,8 @@ class PodStarter:
                 references=references,
                 facts=context.facts(pod, []),
                 tokens=await context.tokens.for_pod(pod),
+                certificates=await context.certificates.for_pod(pod, events),
+                trust_anchors=await context.anchors.for_pod(pod),
             )
             paths = await context.volumes.set_up(inputs, refresh_only=refresh_only)
         except (VolumeError, StatusError) as error:
@@ -289,6 +292,7 @@ class PodStarter:
         hosts = context.volumes.pod_dir(pods.uid(pod)) / "etc-hosts"
         domain = context.cluster_dns.domain if context.cluster_dns else DEFAULT_DOMAIN
         await asyncio.to_thread(_write_hosts, hosts, pod, pod_ips, domain)
+        resolv = await asyncio.to_thread(self._write_resolv, pod)
         sub_paths = await asyncio.to_thread(_prepare_files, container, environment, paths, termination_file)
         return ContainerInputs(
             attempt=attempt,
@@ -297,10 +301,22 @@ class PodStarter:
             volume_paths=paths,
             sub_paths=sub_paths,
             hosts_file=hosts,
+            resolv_file=resolv,
             termination_file=termination_file,
             node_memory=context.memory_bytes,
             seccomp_dir=context.data_dir / "seccomp",
         )
+
+    def _write_resolv(self, pod: Pod) -> Path | None:
+        context = self._context
+        text = resolv_file(pod, context.cluster_dns, context.host_dns)
+        if text is None:
+            return None
+        path = context.volumes.pod_dir(pods.uid(pod)) / "etc-resolv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o644)
+        return path
 
 
 def _was_pulled(error: ImageError) -> bool:

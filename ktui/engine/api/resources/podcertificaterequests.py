@@ -10,7 +10,13 @@ from typing import Final
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.resources.columns import NAME, NONE, Column, text
 from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
-from ktui.engine.api.validation.certificates import check_chain, check_key
+from ktui.engine.api.validation.certificates import (
+    SHORTEST_SECONDS,
+    check_chain,
+    check_key,
+    check_user_annotations,
+    longest_seconds,
+)
 from ktui.engine.api.validation.conditions import check_conditions
 from ktui.engine.api.validation.fields import (
     each_invalid,
@@ -22,7 +28,7 @@ from ktui.engine.api.validation.fields import (
     unsupported,
 )
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
-from ktui.engine.api.validation.signers import check_signer_name, is_kubernetes_signer
+from ktui.engine.api.validation.signers import check_signer_name
 from ktui.kube import names
 from ktui.kube.data import items, mapping, section, string
 from ktui.kube.errors import Cause
@@ -31,15 +37,12 @@ from ktui.kube.resource import Object
 
 _OUTCOMES: Final = ("Issued", "Denied", "Failed")
 _LONGEST_UID: Final = 128
-_LARGEST_ANNOTATIONS: Final = 256 * 1024
-_SHORTEST_SECONDS: Final = 60 * 60
-_LONGEST_SECONDS: Final = 91 * 24 * 60 * 60
-_LONGEST_KUBERNETES_SECONDS: Final = 24 * 60 * 60
+_DEFAULT_SECONDS: Final = 24 * 60 * 60
 
 
 def default(request: Object) -> Object:
     spec = section(request, "spec")
-    return {**request, "spec": {"maxExpirationSeconds": _LONGEST_KUBERNETES_SECONDS, **spec}}
+    return {**request, "spec": {"maxExpirationSeconds": _DEFAULT_SECONDS, **spec}}
 
 
 def validate(request: Object) -> list[Cause]:
@@ -59,26 +62,11 @@ def validate(request: Object) -> list[Cause]:
     seconds: int | None = spec.get("maxExpirationSeconds")
     if seconds is None:
         return [*causes, required("spec.maxExpirationSeconds", "must be set")]
-    is_kubernetes = is_kubernetes_signer(string(spec, "signerName"))
-    most = _LONGEST_KUBERNETES_SECONDS if is_kubernetes else _LONGEST_SECONDS
-    if not _SHORTEST_SECONDS <= seconds <= most:
-        why = f"must be in the range [{_SHORTEST_SECONDS}, {most}]"
+    most = longest_seconds(string(spec, "signerName"))
+    if not SHORTEST_SECONDS <= seconds <= most:
+        why = f"must be in the range [{SHORTEST_SECONDS}, {most}]"
         causes.append(invalid("spec.maxExpirationSeconds", seconds, why))
     return causes + check_key(spec)
-
-
-def check_user_annotations(annotations: dict[str, str], path: str) -> list[Cause]:
-    """What a pod tells its signer: keys with a domain, as many as annotations may be."""
-    causes: list[Cause] = []
-    for key in map(str.lower, annotations):
-        problems = names.qualified_name(key) if key else []
-        if not key:
-            causes.append(required(path))
-        elif not problems and "/" not in key:
-            problems = ['must be a domain-prefixed key (such as "acme.io/foo")']
-        causes += each_invalid(path, key, problems)
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
-    return causes + ([too_long(path, _LARGEST_ANNOTATIONS)] if size > _LARGEST_ANNOTATIONS else [])
 
 
 def validate_update(new: Object, old: Object) -> list[Cause]:

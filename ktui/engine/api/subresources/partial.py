@@ -47,7 +47,7 @@ def ephemeral_containers(new: Object, old: Object) -> Object:
 
 
 def resize(new: Object, old: Object) -> Object:
-    """The CPU and memory of a pod's containers and sidecars."""
+    """The CPU and memory of a pod's containers, those that come first too."""
     spec, causes = {**section(old, "spec")}, list[Cause]()
     for field in ("initContainers", "containers"):
         before = items(spec, field)
@@ -56,9 +56,6 @@ def resize(new: Object, old: Object) -> Object:
         wanted = {container.get("name"): container for container in items(section(new, "spec"), field)}
         after: list[Object] = []
         for index, container in enumerate(before):
-            if field == "initContainers" and container.get("restartPolicy") != "Always":
-                after.append(container)
-                continue
             asked = section(wanted.get(container.get("name")) or container, "resources")
             causes += _resize_causes(
                 f"spec.{field}[{index}].resources", asked, section(container, "resources")

@@ -11,7 +11,9 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ktui.engine.api.validation.fields import invalid, required, too_long, unfit
+from ktui.engine.api.validation.fields import each_invalid, invalid, required, too_long, unfit
+from ktui.engine.api.validation.signers import is_kubernetes_signer
+from ktui.kube import names
 from ktui.kube.clock import parse_time, rfc3339
 from ktui.kube.data import string
 from ktui.kube.errors import Cause
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 _LARGEST_BUNDLE: Final = 1024 * 1024
 _LARGEST_REQUEST: Final = 10 * 1024
 _LARGEST_CHAIN: Final = 100 * 1024
+_LARGEST_ANNOTATIONS: Final = 256 * 1024
+SHORTEST_SECONDS: Final = 60 * 60
+_LONGEST_SECONDS: Final = 91 * 24 * 60 * 60
+_LONGEST_KUBERNETES_SECONDS: Final = 24 * 60 * 60
 _CURVES: Final = {
     "secp224r1": "P-224",
     "secp256r1": "P-256",
@@ -42,6 +48,25 @@ _TIMES: Final = {
 _SHORTEST: Final = timedelta(hours=1)
 _MARGIN: Final = timedelta(minutes=10)
 _EMAIL: Final = re.compile(r"[^@\s<>]+@[^@\s<>]+", re.ASCII)
+
+
+def longest_seconds(signer: str) -> int:
+    """How long a pod's certificate of a signer may be good at the most."""
+    return _LONGEST_KUBERNETES_SECONDS if is_kubernetes_signer(signer) else _LONGEST_SECONDS
+
+
+def check_user_annotations(annotations: dict[str, str], path: str) -> list[Cause]:
+    """What a pod tells its signer: keys with a domain, as many as annotations may be."""
+    causes: list[Cause] = []
+    for key in map(str.lower, annotations):
+        problems = names.qualified_name(key) if key else []
+        if not key:
+            causes.append(required(path))
+        elif not problems and "/" not in key:
+            problems = ['must be a domain-prefixed key (such as "acme.io/foo")']
+        causes += each_invalid(path, key, problems)
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    return causes + ([too_long(path, _LARGEST_ANNOTATIONS)] if size > _LARGEST_ANNOTATIONS else [])
 
 
 def check_trust_bundle(path: str, text: str) -> list[Cause]:

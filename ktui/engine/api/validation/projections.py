@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from ktui.engine.api.validation.certificates import (
+    SHORTEST_SECONDS,
+    check_user_annotations,
+    longest_seconds,
+)
 from ktui.engine.api.validation.field_refs import VOLUME_FIELDS, check_field_ref, check_resource_ref
 from ktui.engine.api.validation.fields import forbidden, invalid, required, unsupported
 from ktui.engine.api.validation.paths import file_mode, not_reserved
 from ktui.engine.api.validation.selectors import check_label_selector
-from ktui.kube.data import items, string
+from ktui.engine.api.validation.signers import check_signer_name
+from ktui.kube.data import items, mapping, string
 from ktui.kube.errors import Cause
 from ktui.kube.resource import Object
 
@@ -150,11 +156,12 @@ def _trust_bundle(source: Object, path: str) -> list[Cause]:
 
 
 def _certificate(source: Object, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    if not source.get("signerName"):
-        causes.append(required(f"{path}.signerName"))
+    signer = string(source, "signerName")
+    causes = check_signer_name(f"{path}.signerName", signer)
+    causes += check_user_annotations(mapping(source, "userAnnotations"), f"{path}.userAnnotations")
     if source.get("keyType") not in _KEY_TYPES:
         causes.append(unsupported(f"{path}.keyType", string(source, "keyType"), _KEY_TYPES))
+    causes += _lifetime(source.get("maxExpirationSeconds"), signer, f"{path}.maxExpirationSeconds")
     given = [field for field in _CERTIFICATE_PATHS if source.get(field)]
     for field in given:
         causes += not_reserved(source[field], f"{path}.{field}")
@@ -162,6 +169,17 @@ def _certificate(source: Object, path: str) -> list[Cause]:
         why = "specify at least one of credentialBundlePath, keyPath, and certificateChainPath"
         causes.append(required(path, why))
     return causes
+
+
+def _lifetime(seconds: int | None, signer: str, path: str) -> list[Cause]:
+    if seconds is None:
+        return []
+    if seconds < SHORTEST_SECONDS:
+        return [invalid(path, seconds, f"if provided, maxExpirationSeconds must be >= {SHORTEST_SECONDS}")]
+    most = longest_seconds(signer)
+    if seconds > most:
+        return [invalid(path, seconds, f"if provided, maxExpirationSeconds must be <= {most}")]
+    return []
 
 
 _PROJECTIONS: Final = {

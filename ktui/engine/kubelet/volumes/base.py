@@ -18,6 +18,21 @@ class VolumeError(Exception):
     """The volume can't be made; the message goes into a FailedMount event."""
 
 
+class MountError(VolumeError):
+    """Why a named volume can't be made, in the words of a FailedMount event."""
+
+    def __init__(self, volume: str, why: object) -> None:
+        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A private key and the certificates that vouch for it, as PEM text."""
+
+    key: bytes
+    chain: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeContext:
     """Everything a volume may be made from, gathered beforehand."""
@@ -27,6 +42,12 @@ class VolumeContext:
     facts: NodeFacts
     tokens: Mapping[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
     """Service account tokens by (volume name, path in it)."""
+    certificates: Mapping[tuple[str, int], Credentials] = field(
+        default_factory=dict[tuple[str, int], Credentials]
+    )
+    """The pod's certificates by (volume name, which of its sources)."""
+    trust_anchors: Mapping[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
+    """Certificates of authorities by (volume name, path in it)."""
 
     @property
     def fs_group(self) -> int | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from lightkube.models.core_v1 import Pod, Volume
 
 from ktui.engine.kubelet import pod as pods
-from ktui.engine.kubelet.volumes.base import VolumeContext, VolumeError, VolumePlugin
+from ktui.engine.kubelet.volumes.base import MountError, VolumeContext, VolumeError, VolumePlugin
 from ktui.engine.kubelet.volumes.config_map import ConfigMapVolume
 from ktui.engine.kubelet.volumes.downward_api import DownwardAPIVolume
 from ktui.engine.kubelet.volumes.empty_dir import EmptyDirVolume
@@ -35,10 +35,6 @@ def standard_plugins() -> list[VolumePlugin]:
         ProjectedVolume(),
         PersistentVolumeClaimVolume(),
     ]
-
-
-class MountError(VolumeError):
-    """A named volume failed; the message is a FailedMount event's."""
 
 
 class PodVolumes:
@@ -84,14 +80,14 @@ class PodVolumes:
             try:
                 paths[volume.name] = plugin.set_up(volume, directory, context)
             except (VolumeError, OSError) as error:
-                raise MountError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+                raise MountError(volume.name, error) from error
         return paths
 
     def _plugin(self, volume: Volume) -> VolumePlugin:
         for plugin in self._plugins:
             if plugin.handles(volume):
                 return plugin
-        raise MountError(f'MountVolume.SetUp failed for volume "{volume.name}" : no volume plugin matched')
+        raise MountError(volume.name, "no volume plugin matched")
 
     def _tear_down(self, pod_uid: str) -> None:
         self._unmount(pod_uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lightkube.models.core_v1 import Pod, Volume, VolumeProjection
@@ -29,8 +30,8 @@ class ProjectedVolume:
         source = volume.projected
         assert source is not None
         payload: Payload = {}
-        for projection in source.sources or ():
-            payload.update(_projection(volume.name, projection, context, source.defaultMode))
+        for index, projection in enumerate(source.sources or ()):
+            payload.update(_projection(volume.name, index, projection, context, source.defaultMode))
         write_payload(directory, payload, context.fs_group)
         return directory
 
@@ -39,7 +40,7 @@ class ProjectedVolume:
 
 
 def _projection(
-    volume: str, projection: VolumeProjection, context: VolumeContext, default_mode: int | None
+    volume: str, index: int, projection: VolumeProjection, context: VolumeContext, default_mode: int | None
 ) -> Payload:
     if projection.configMap is not None:
         name = projection.configMap.name or ""
@@ -68,13 +69,35 @@ def _projection(
         token = context.tokens.get((volume, projection.serviceAccountToken.path))
         if token is None:
             raise VolumeError(f"failed to fetch token for {path}")
-        mode, owner = _token_access(context.pod, context.fs_group, default_mode)
-        return {path: FileEntry(token, mode, owner)}
+        return _secret_files({path: token}, context, default_mode)
+    if projection.clusterTrustBundle is not None:
+        path = checked_path(projection.clusterTrustBundle.path)
+        anchors = context.trust_anchors.get((volume, projection.clusterTrustBundle.path))
+        if anchors is None:
+            raise VolumeError(f"failed to get trust anchors for {path}")
+        return _secret_files({path: anchors}, context, default_mode)
+    if projection.podCertificate is not None:
+        found = context.certificates.get((volume, index))
+        if found is None:
+            raise VolumeError("credential bundle is not issued yet")
+        wanted = projection.podCertificate
+        files = (
+            (wanted.credentialBundlePath, found.key + found.chain),
+            (wanted.keyPath, found.key),
+            (wanted.certificateChainPath, found.chain),
+        )
+        named = {checked_path(path): data for path, data in files if path}
+        return _secret_files(named, context, default_mode)
     raise VolumeError("unsupported projected volume source")
 
 
-def _token_access(pod: Pod, fs_group: int | None, default_mode: int | None) -> tuple[int, int | None]:
-    """Tokens are for the containers' user alone, where all containers run as the same one."""
+def _secret_files(files: Mapping[str, bytes], context: VolumeContext, default_mode: int | None) -> Payload:
+    mode, owner = _access(context.pod, context.fs_group, default_mode)
+    return {path: FileEntry(data, mode, owner) for path, data in files.items()}
+
+
+def _access(pod: Pod, fs_group: int | None, default_mode: int | None) -> tuple[int, int | None]:
+    """Tokens and keys are for the containers' user alone, where all containers run as the same one."""
     mode = 0o644 if default_mode is None else default_mode
     if fs_group is not None:
         return 0o600, None

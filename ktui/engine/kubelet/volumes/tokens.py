@@ -9,7 +9,7 @@ from lightkube.models.core_v1 import Pod, ServiceAccountTokenProjection
 
 from ktui.client.base import Client
 from ktui.engine.kubelet import pod as pods
-from ktui.engine.kubelet.volumes.base import VolumeError
+from ktui.engine.kubelet.volumes.base import MountError
 from ktui.kube.clock import Clock, parse_time
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import SERVICE_ACCOUNTS
@@ -71,7 +71,7 @@ class TokenSource:
                 SERVICE_ACCOUNTS, request, metadata.namespace or "", name=account, subresource="token"
             )
         except StatusError as error:
-            raise VolumeError(f"failed to fetch token: {error}") from error
+            raise MountError(volume, f"failed to fetch token: {error}") from error
         status: dict[str, Any] = answer.get("status") or {}
         token = str(status.get("token") or "").encode()
         expires = status.get("expirationTimestamp")
