@@ -109,6 +109,23 @@ async def test_pages_with_a_selector(client: LocalClient):
     assert found == ["c0", "c2", "c4", "c6", "c8"]
 
 
+async def test_a_listing_in_pages_that_takes_too_long_goes_on_inconsistently(
+    client: LocalClient, clock: FakeClock
+):
+    await fill(client, 5)
+    first = await client.list(CONFIG_MAPS, options=ListOptions(limit=2))
+    await clock.advance(200)
+    second = await client.list(CONFIG_MAPS, options=ListOptions(limit=2, continue_token=first.continue_token))
+    await clock.advance(200)
+    for token, rest in ((first.continue_token, ["c2", "c3", "c4"]), (second.continue_token, ["c4"])):
+        with pytest.raises(StatusError) as refused:
+            await client.list(CONFIG_MAPS, options=ListOptions(limit=2, continue_token=token))
+        assert refused.value.reason == "Expired"
+        token = refused.value.status["metadata"]["continue"]
+        page = await client.list(CONFIG_MAPS, options=ListOptions(continue_token=token))
+        assert [obj["metadata"]["name"] for obj in page.items] == rest
+
+
 async def test_an_expired_token_offers_an_inconsistent_one(clock: FakeClock):
     store = open_store(None, clock=clock, limits=HistoryLimits(changes=3))
     server = ApiServer(store, Registry(declarations()), clock)

@@ -1,7 +1,7 @@
 """Get, list and table: objects straight from the store, as the bytes it keeps.
 
 A list is a consistent snapshot: with `limit` the following pages are read at the first page's revision, until
-history no longer reaches back to it.
+history no longer reaches back to it, or five minutes are over.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ktui.engine.api.revisions import (
 )
 from ktui.engine.api.selection import Selection
 from ktui.engine.store.base import CompactedError, Entry, FutureRevisionError, Key, Page, Store
+from ktui.kube.clock import Clock
 from ktui.kube.errors import bad_request, expired, not_found
 
 _SLICE = 500
@@ -31,8 +32,9 @@ _SLICE = 500
 class Reader:
     """Reads of one store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     async def get(self, declaration: Declaration, namespace: str, name: str) -> Entry:
         """The newest state of an object; 404 if there is none."""
@@ -58,6 +60,9 @@ class Reader:
         selection = Selection(declaration, options.label_selector, options.field_selector)
         resource = declaration.stored_key
         position = parse_continue(options.continue_token, resource) if options.continue_token else None
+        now = self._clock.now().timestamp()
+        if position is not None and position.is_over(now):
+            raise expired_continue(position)
         revision = position.revision if position else self._revision(options)
         limit = options.limit or None
         after = position.after if position else None
@@ -85,7 +90,8 @@ class Reader:
             return found, at, "", None
         cut = found[:limit]
         remaining = len(found) - len(cut) + page.remaining if selection.everything else None
-        return cut, at, continue_token(cut[-1].key, at), remaining
+        since = position.since if position and position.revision is not None else now
+        return cut, at, continue_token(cut[-1].key, at, since), remaining
 
     async def _single(
         self, declaration: Declaration, key: Key, selection: Selection, revision: int | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -23,10 +24,15 @@ _EXPIRED_CONTINUE = (
 )
 
 
+LONGEST_LISTING_SECONDS: Final = 300.0
+"""How long a listing in pages may take: kube-apiserver forgets the past after five minutes, too."""
+
+
 class _Token(msgspec.Struct, omit_defaults=True):
     v: str
     rv: int
     start: str
+    since: float = 0.0
 
 
 _decode_token = msgspec.json.Decoder(_Token).decode
@@ -38,6 +44,12 @@ class Position:
 
     after: Key
     revision: int | None
+    since: float = 0.0
+    """When the listing began, in seconds since the epoch; 0: unknown."""
+
+    def is_over(self, now: float) -> bool:
+        """Whether the listing has taken longer than its consistent view of the past is kept for."""
+        return self.revision is not None and 0 < self.since < now - LONGEST_LISTING_SECONDS
 
 
 def parse_revision(text: str) -> int:
@@ -49,10 +61,10 @@ def parse_revision(text: str) -> int:
     return int(text)
 
 
-def continue_token(key: Key, revision: int) -> str:
-    """The opaque token of a listing cut off after `key`; revision -1 makes an inconsistent one."""
+def continue_token(key: Key, revision: int, since: float = 0.0) -> str:
+    """The opaque token of a listing cut off after `key` that began at `since`; revision -1 makes an inconsistent one."""
     start = f"{key.namespace}/{key.name}" if key.namespace else key.name
-    token = msgspec.json.encode(_Token("meta.k8s.io/v1", revision, start + "\0"))
+    token = msgspec.json.encode(_Token("meta.k8s.io/v1", revision, start + "\0", since))
     return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
@@ -72,7 +84,7 @@ def parse_continue(token: str, resource: str) -> Position:
             "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)"
         )
     namespace, _, name = found.start.rstrip("\0").rpartition("/")
-    return Position(Key(resource, namespace, name), None if found.rv < 0 else found.rv)
+    return Position(Key(resource, namespace, name), None if found.rv < 0 else found.rv, found.since)
 
 
 def expired_continue(position: Position) -> StatusError:

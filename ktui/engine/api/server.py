@@ -106,7 +106,7 @@ class ApiServer:
         self.clock = clock or RealClock()
         self._store = store
         self.authorizer = authorizer or AllowAll()
-        self._reader = Reader(store)
+        self._reader = Reader(store, self.clock)
         self._printer = printing.Printer()
         self._watches = Watches(store, self._reader, self.clock)
         self.webhooks = WebhookCaller()
