@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test lint check bench dev
+.PHONY: help setup run test lint check bench conformance dev
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
 
@@ -26,6 +26,10 @@ check: lint test ## what CI runs
 bench: ## benchmarks against named peers (minutes; see docs/benchmarks.md)
 	@scripts/setup.sh --bench
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b; done
+
+conformance: setup ## Kubernetes' official conformance suite against ktui (hours; FOCUS='regular expression' for a part)
+	@scripts/setup.sh --bench
+	@scripts/conformance.sh $(if $(FOCUS),'$(FOCUS)')
 
 dev: setup ## ktui with Textual's devtools (run `.venv/bin/textual console` in another terminal)
 	@$(BIN)/textual run --dev -c $(BIN)/ktui --manifests sample_manifests
