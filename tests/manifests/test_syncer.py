@@ -38,6 +38,14 @@ spec:
       containers:
       - {name: web, image: "web:1"}
 """
+AUTOSCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 9
+"""
 POD = """\
 apiVersion: v1
 kind: Pod
@@ -237,6 +245,24 @@ async def test_drift_made_by_hand_is_put_back_and_shown(synced: SyncedFolder) ->
     deployment = await synced.get(DEPLOYMENTS, "web")
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 2
+
+
+async def test_replicas_are_left_to_an_autoscaler(synced: SyncedFolder) -> None:
+    synced.write("web.yaml", DEPLOYMENT)
+    synced.write("hpa.yaml", AUTOSCALER)
+    await synced.until_state("web.yaml", "Synced")
+    await synced.until_state("hpa.yaml", "Synced")
+    scale = await synced.client.get(DEPLOYMENTS, "web", "default", subresource="scale")
+    await synced.client.update(DEPLOYMENTS, {**scale, "spec": {"replicas": 5}}, subresource="scale")
+    synced.write("web.yaml", DEPLOYMENT.replace("web:1", "web:2"))
+
+    async def follows() -> Object | None:
+        found = await synced.get(DEPLOYMENTS, "web")
+        [container] = found["spec"]["template"]["spec"]["containers"] if found else [{}]
+        return found if container.get("image") == "web:2" else None
+
+    deployment = await synced.until(follows, DEPLOYMENTS)
+    assert deployment["spec"]["replicas"] == 5
 
 
 async def test_an_object_deleted_by_hand_is_made_again(synced: SyncedFolder) -> None:

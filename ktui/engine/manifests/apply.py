@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ktui.client.base import Client, DeleteOptions, PatchType, WriteOptions
+from ktui.engine.manifests.autoscaled import with_live_replicas
 from ktui.engine.manifests.plan import Wanted
 from ktui.engine.manifests.record import Brought, Identity
 from ktui.kube.errors import StatusError
@@ -52,7 +53,7 @@ async def apply(client: Client, wanted: Wanted) -> Outcome:
         obj = await client.patch(
             wanted.resource,
             identity.name,
-            wanted.object,
+            await with_live_replicas(client, wanted),
             identity.namespace,
             patch_type=PatchType.APPLY,
             options=options,
