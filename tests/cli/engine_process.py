@@ -9,10 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ktui.cli import main
+
+_LISTEN = "0A"
+
+
+def _connections(pid: int, protocol: str) -> list[str]:
+    table = Path(f"/proc/{pid}/net/{protocol}")
+    return table.read_text().splitlines()[1:] if table.exists() else []
 
 
 @dataclass(frozen=True)
@@ -31,16 +39,19 @@ class Result:
 class EngineProcess:
     """One engine on a data folder of its own."""
 
-    def __init__(self, data_dir: Path, manifests: Path | None, runtime: str = "sim") -> None:
+    def __init__(
+        self, data_dir: Path, manifests: Path | None, runtime: str = "sim", options: Sequence[str] = ()
+    ) -> None:
         self.data_dir = data_dir
         self.manifests = manifests
         self.runtime = runtime
+        self.options = options
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
         """How it is run."""
         words = [sys.executable, "-m", "ktui", "--data-dir", str(self.data_dir)]
-        words += ["serve", "--runtime", self.runtime]
+        words += ["serve", "--runtime", self.runtime, *self.options]
         return words if self.manifests is None else [*words, "--manifests", str(self.manifests)]
 
     def start(self, seconds: float = 60) -> str:
@@ -71,6 +82,14 @@ class EngineProcess:
         while line not in self.said().splitlines():
             assert time.monotonic() < end, f"the engine said {self.said()!r}"
             time.sleep(0.05)
+
+    def listens_on(self) -> list[str]:
+        """The TCP addresses its process listens on, as /proc writes them."""
+        assert self.process is not None
+        fds = Path(f"/proc/{self.process.pid}/fd")
+        held = {str(each.readlink()) for each in fds.iterdir()}
+        lines = [line.split() for name in ("tcp", "tcp6") for line in _connections(self.process.pid, name)]
+        return [words[1] for words in lines if words[3] == _LISTEN and f"socket:[{words[9]}]" in held]
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
         """End it by a signal; returns its exit code."""

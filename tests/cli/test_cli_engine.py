@@ -29,6 +29,27 @@ def test_it_says_when_it_serves_and_ends_cleanly_on_sigterm(tmp_path: Path) -> N
     assert not (tmp_path / "data" / "ktui.sock").exists()
 
 
+def test_without_api_no_port_is_open_and_the_verbs_work(tmp_path: Path, engine: EngineProcess) -> None:
+    serving = engine
+    engine = EngineProcess(tmp_path / "data", None, options=["--no-api"])
+    line = engine.start()
+    try:
+        assert "https://" not in line
+        assert engine.listens_on() == []
+        engine.ok("apply", "-f", "-", stdin=config("page"))
+        assert engine.ok("get", "cm", "page", "-o", "name").out == "configmap/page\n"
+        refused = engine.run("kubeconfig")
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err == "error: the engine serves no HTTPS: it was started with --no-api\n"
+        assert not (tmp_path / "data" / "kubeconfig").exists()
+    finally:
+        engine.stop()
+    both = engine.run("serve", "--runtime", "sim", "--no-api", "--listen", "127.0.0.1:0")
+    assert both.code == 1
+    assert "give one of them" in both.err
+    assert serving.listens_on()
+
+
 def test_a_folder_of_manifests_that_is_not_there_is_told_and_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     engine = EngineProcess(tmp_path / "data", folder)
