@@ -55,6 +55,8 @@ class ContainerInputs:
     seccomp_dir: Path
     image_volumes: Mapping[str, ImageRecord] = field(default_factory=dict[str, ImageRecord])
     """The images of volumes of the type `image`, by volume name."""
+    resolv_file: Path | None = None
+    """The pod's /etc/resolv.conf, where the runtime does not make it."""
     target_id: str = ""
     """The running container whose processes this one is to see."""
 
@@ -73,7 +75,7 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
         labels=labels.of_container(pod, container, inputs.attempt, str(inputs.termination_file)),
         mounts=[
             *(volume_mount(mount, container, inputs) for mount in container.volumeMounts or ()),
-            *_hosts_mount(container, inputs),
+            *_name_mounts(container, inputs),
             Mount(
                 target=container.terminationMessagePath or DEFAULT_TERMINATION_PATH,
                 source=str(inputs.termination_file),
@@ -90,10 +92,14 @@ def build_container_spec(pod: Pod, container: Container, inputs: ContainerInputs
     )
 
 
-def _hosts_mount(container: Container, inputs: ContainerInputs) -> list[Mount]:
-    if any(mount.mountPath == "/etc/hosts" for mount in container.volumeMounts or ()):
-        return []
-    return [Mount(target="/etc/hosts", source=str(inputs.hosts_file))]
+def _name_mounts(container: Container, inputs: ContainerInputs) -> list[Mount]:
+    files = {"/etc/hosts": inputs.hosts_file, "/etc/resolv.conf": inputs.resolv_file}
+    own = {mount.mountPath for mount in container.volumeMounts or ()}
+    return [
+        Mount(target=target, source=str(file))
+        for target, file in files.items()
+        if file is not None and target not in own
+    ]
 
 
 def volume_mount(mount: VolumeMount, container: Container, inputs: ContainerInputs) -> Mount:
