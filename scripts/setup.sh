@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes this machine ready for ktui: Debian packages (through sudo when not root), .venv, ktui itself.
 # Says what it does; does nothing, quickly, when all is there. On other systems it says what to install.
-# With --bench also what the benchmarks compare with (etcd: its Debian package starts a daemon where systemd runs,
+# With --bench also what the benchmarks compare with and the conformance suite is built with (etcd: its Debian package starts a daemon where systemd runs,
 # so it is left out of a plain setup there).
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ runtime_packages="podman runc crun conmon netavark catatonit nftables conntrack 
 python_packages="python3-venv"
 test_packages="tmux"
 bench_packages="etcd-server"
-network_bench_packages="nginx-light wrk iperf3 dnsperf dnsmasq-base"
+other_bench_packages="nginx-light wrk iperf3 dnsperf dnsmasq-base debootstrap"
 with_bench=no
 [ "${1:-}" = --bench ] && with_bench=yes
 
@@ -45,7 +45,7 @@ install_debian_packages() {
     if [ "$with_bench" = yes ] || [ ! -d /run/systemd/system ]; then
         wanted_packages="$wanted_packages $bench_packages"
     fi
-    [ "$with_bench" = no ] || wanted_packages="$wanted_packages $network_bench_packages"
+    [ "$with_bench" = no ] || wanted_packages="$wanted_packages $other_bench_packages"
     for package in $wanted_packages; do
         is_installed "$package" || missing="$missing $package"
     done
@@ -65,7 +65,7 @@ check_other_system() {
     command -v runc >/dev/null || command -v crun >/dev/null || missing="$missing crun"
     [ -z "$missing" ] && return
     say "not a Debian system: install with your package manager:$missing"
-    say "(what Debian calls: $runtime_packages $python_packages $test_packages; for benchmarks: $bench_packages $network_bench_packages)"
+    say "(what Debian calls: $runtime_packages $python_packages $test_packages; for benchmarks: $bench_packages $other_bench_packages)"
     say "ktui --runtime sim works without them"
 }
 
