@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from admission_objects import binding, policy, rule
@@ -19,6 +20,7 @@ from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
     NAMESPACES,
     VALIDATING_ADMISSION_POLICIES,
     VALIDATING_ADMISSION_POLICY_BINDINGS,
@@ -333,3 +335,28 @@ async def test_types_are_checked_in_the_background(world: World):
             ),
         },
     ]
+
+
+async def test_a_converted_kind_is_shown_in_the_version_a_policy_names(world: World):
+    """matchPolicy Equivalent: autoscaling/v1 to a policy about autoscaling/v2, and what is changed comes back."""
+    constraints = {"resourceRules": [{**rule("horizontalpodautoscalers"), "apiVersions": ["v2"]}]}
+    expression = "object.apiVersion == 'autoscaling/v2' && object.spec.metrics[0].resource.name != 'cpu'"
+    await world.bind(expression, matchConstraints=constraints)
+    scaler = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h", "namespace": "default"},
+        "spec": {
+            "maxReplicas": 3,
+            "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"},
+            "targetCPUUtilizationPercentage": 50,
+        },
+    }
+    version_1 = replace(HORIZONTAL_POD_AUTOSCALERS, version="v1")
+    with pytest.raises(StatusError, match="failed expression: "):
+        await world.client.create(version_1, scaler)
+    await world.client.patch(
+        VALIDATING_ADMISSION_POLICIES, "rules.test", {"spec": {"matchConstraints": {"matchPolicy": "Exact"}}}
+    )
+    made = await world.client.create(version_1, scaler)
+    assert made["spec"]["targetCPUUtilizationPercentage"] == 50
