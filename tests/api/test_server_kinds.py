@@ -230,10 +230,8 @@ async def test_a_pods_way_through_the_server(client: LocalClient):
 async def test_resizing_changes_resources_and_nothing_else(client: LocalClient):
     body = body_of("pods")
     body["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
-    body["spec"]["initContainers"] = [
-        {"name": "first", "image": "web:1", "resources": {"requests": {"cpu": "1"}}}
-    ]
-    await client.create(PODS, body)
+    first = {"name": "first", "image": "web:1", "resources": {"requests": {"cpu": "1"}}}
+    await client.create(PODS, {**body, "spec": {**body["spec"], "initContainers": [first]}})
     first = {"name": "first", "resources": {"requests": {"cpu": "2"}}}
     container = {"name": "web", "image": "other:2", "resources": {"limits": {"cpu": "2", "memory": "1Gi"}}}
     obj = await client.patch(
