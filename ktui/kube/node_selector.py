@@ -87,7 +87,12 @@ def preferred_nodes(spec: PodSpec) -> Sequence[NodeTerm]:
 
 def suits(selector: NodeSelector, node: NamedNode) -> bool:
     """Whether a node selector, as a volume's required node affinity, allows the node."""
-    return any(_term(term).matches(node) for term in selector.nodeSelectorTerms)
+    return any(term.matches(node) for term in terms_of(selector))
+
+
+def terms_of(selector: NodeSelector) -> Sequence[NodeTerm]:
+    """A node selector, parsed for being asked often; any one of the terms must match."""
+    return tuple(_term(term) for term in selector.nodeSelectorTerms)
 
 
 def _term(term: NodeSelectorTerm, weight: int = 0) -> NodeTerm:

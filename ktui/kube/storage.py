@@ -147,11 +147,11 @@ def best_match(
             return volume if fits is None or fits(volume) else None
         if only_reserved or section(volume, "spec", "claimRef"):
             continue
+        if fits is not None and not fits(volume):
+            continue
         if section(volume, "status").get("phase") not in (None, "", "Available", "Pending") or mismatch(
             volume, claim
         ):
-            continue
-        if fits is not None and not fits(volume):
             continue
         if wanted is None or wanted.matches(mapping(section(volume, "metadata"), "labels")):
             found.append((capacity(volume), string(section(volume, "metadata"), "name"), volume))

@@ -17,7 +17,6 @@ from ktui.engine.scheduler.podinfo import PodInfo
 from ktui.engine.scheduler.snapshot import Snapshot
 from ktui.engine.scheduler.volume_plan import (
     VolumePlan,
-    can_be_used_on,
     is_fully_bound,
     plan_volumes,
     read_claims,
@@ -118,7 +117,7 @@ def _is_bound(name: str, key: ObjectKey, node: NodeInfo, volumes: Volumes, writt
         raise VolumesUnbound(f"failed to check binding: {what} not found")
     if _version(volume) < written.get(name, 0):
         return False  # The write has not come back yet.
-    _check_affinity(name, volume, node)
+    _check_affinity(name, node, volumes)
     if not section(volume, "spec", "claimRef").get("uid"):
         raise VolumesUnbound(f'ClaimRef got reset for pv "{name}"')
     return is_fully_bound(claim)
@@ -137,7 +136,7 @@ def _is_made(key: ObjectKey, node: NodeInfo, volumes: Volumes, written: _Written
     volume = volumes.volume(name) if name else None
     if volume is None:
         return False
-    _check_affinity(name, volume, node)
+    _check_affinity(name, node, volumes)
     return is_fully_bound(claim)
 
 
@@ -145,8 +144,8 @@ def _version(obj: Object) -> int:
     return int(string(section(obj, "metadata"), "resourceVersion") or 0)
 
 
-def _check_affinity(name: str, volume: Object, node: NodeInfo) -> None:
-    if not can_be_used_on(volume, node):
+def _check_affinity(name: str, node: NodeInfo, volumes: Volumes) -> None:
+    if not volumes.can_be_used_on(name, node):
         raise VolumesUnbound(
             f'pv "{name}" node affinity doesn\'t match node "{node.name}": no matching NodeSelectorTerms'
         )

@@ -11,14 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-from lightkube.models.core_v1 import NodeSelector
-
 from ktui.engine.scheduler.nodeinfo import NodeInfo
 from ktui.engine.scheduler.podinfo import PodClaim, PodInfo
 from ktui.engine.scheduler.volumes import Volumes
 from ktui.kube.data import items, section, string, strings
-from ktui.kube.node_selector import NamedNode, suits
+from ktui.kube.node_selector import NamedNode
 from ktui.kube.resource import Object, ObjectKey
 from ktui.kube.storage import (
     BIND_COMPLETED,
@@ -128,22 +125,20 @@ def plan_volumes(claims: PodClaims, node: NodeInfo, volumes: Volumes) -> VolumeP
 
 def _bound_elsewhere(claims: Iterable[Object], node: NamedNode, volumes: Volumes) -> str:
     for claim in claims:
-        volume = volumes.volume(string(section(claim, "spec"), "volumeName"))
-        if volume is None:
+        name = string(section(claim, "spec"), "volumeName")
+        if volumes.volume(name) is None:
             return VOLUME_MISSING
-        if not can_be_used_on(volume, node):
+        if not volumes.can_be_used_on(name, node):
             return NODE_CONFLICT
     return ""
 
 
-def can_be_used_on(volume: Object, node: NamedNode) -> bool:
-    """Whether the volume's node affinity allows the node."""
-    required = section(volume, "spec", "nodeAffinity").get("required")
-    return required is None or suits(msgspec.convert(required, NodeSelector), node)
-
-
 def _plan(claims: Sequence[Object], node: NodeInfo, volumes: Volumes) -> VolumePlan | None:
     """Existing volumes first, the smallest claims first; what is left must be provisioned."""
+
+    def is_here(volume: Object) -> bool:
+        return volumes.can_be_used_on(string(section(volume, "metadata"), "name"), node)
+
     plan = VolumePlan()
     to_provision: list[Object] = []
     for claim in sorted(claims, key=lambda each: requested(each).nanos):
@@ -158,7 +153,7 @@ def _plan(claims: Sequence[Object], node: NodeInfo, volumes: Volumes) -> VolumeP
             for volume in volumes.of_class(class_of(claim) or "")
             if string(section(volume, "metadata"), "name") not in plan.bindings
         )
-        volume = best_match(claim, free, fits=lambda volume: can_be_used_on(volume, node))
+        volume = best_match(claim, free, fits=is_here)
         if volume is None:
             to_provision.append(claim)
             continue

@@ -10,7 +10,11 @@ import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
+from lightkube.models.core_v1 import NodeSelector
+
 from ktui.kube.data import section
+from ktui.kube.node_selector import NamedNode, NodeTerm, terms_of
 from ktui.kube.resource import Object, ObjectKey
 from ktui.kube.storage import class_of
 
@@ -26,6 +30,9 @@ class Volumes:
         self._classes: dict[str, Object] = {}
         self._assumed_claims: dict[ObjectKey, Object] = {}
         self._assumed_volumes: dict[str, Object] = {}
+        self._by_class: dict[str, set[str]] = {}
+        self._nodes: dict[str, Sequence[NodeTerm] | None] = {}
+        """The required node affinity of volumes by their names, parsed."""
         self._changed = asyncio.Event()
 
     def set_claim(self, key: ObjectKey, claim: Object | None) -> None:
@@ -37,9 +44,16 @@ class Volumes:
 
     def set_volume(self, name: str, volume: Object | None) -> None:
         """None: it is gone."""
-        if not _is_same(self._volumes.get(name), volume):
+        before = self._volumes.get(name)
+        if not _is_same(before, volume):
             self._assumed_volumes.pop(name, None)
         _set(self._volumes, name, volume)
+        if before is not None:
+            self._by_class[class_of(before) or ""].discard(name)
+        self._nodes.pop(name, None)
+        if volume is not None:
+            self._by_class.setdefault(class_of(volume) or "", set()).add(name)
+            self._nodes[name] = _required_nodes(volume)
         self.wake()
 
     def set_class(self, name: str, storage_class: Object | None) -> None:
@@ -57,8 +71,14 @@ class Volumes:
 
     def of_class(self, name: str) -> Sequence[Object]:
         """The volumes of a class, as assumed."""
-        everything = (self._assumed_volumes.get(each) or volume for each, volume in self._volumes.items())
-        return [volume for volume in everything if (class_of(volume) or "") == name]
+        return [
+            self._assumed_volumes.get(each) or self._volumes[each] for each in self._by_class.get(name, ())
+        ]
+
+    def can_be_used_on(self, name: str, node: NamedNode) -> bool:
+        """Whether the volume's node affinity allows the node."""
+        terms = self._nodes.get(name)
+        return terms is None or any(term.matches(node) for term in terms)
 
     def assume(self, claims: Mapping[ObjectKey, Object], volumes: Mapping[str, Object]) -> None:
         """Count on these to become so."""
@@ -82,6 +102,11 @@ class Volumes:
     def next_change(self) -> asyncio.Event:
         """Set when a claim or volume changes after this call."""
         return self._changed
+
+
+def _required_nodes(volume: Object) -> Sequence[NodeTerm] | None:
+    required: Object | None = section(volume, "spec", "nodeAffinity").get("required")
+    return None if required is None else terms_of(msgspec.convert(required, NodeSelector))
 
 
 def _set(into: dict[K, Object], key: K, value: Object | None) -> None:
