@@ -76,10 +76,11 @@ class FlowUpkeep:
             await self._tell(entry)
 
     async def _make(self, resource: Resource, obj: Object) -> None:
+        """Create it, unless somebody else was faster or the server has no such kind."""
         try:
             await self._create(resource, obj)
         except StatusError as error:
-            if not error.is_already_exists:
+            if not (error.is_already_exists or error.is_not_found):
                 raise
 
     async def _tell(self, entry: Entry) -> None:
