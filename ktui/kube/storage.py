@@ -5,7 +5,7 @@ The binder and the scheduler ask the same questions, and get the same answers he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ktui.kube.data import mapping, section, string, strings
@@ -124,17 +124,13 @@ def _has_modes(volume: Object, claim: Object) -> bool:
     return set(wanted) <= set(given)
 
 
-def best_match(
-    claim: Object,
-    volumes: Iterable[Object],
-    *,
-    only_reserved: bool = False,
-    fits: Callable[[Object], bool] | None = None,
-) -> Object | None:
-    """The volume reserved for the claim, or else the smallest free one that will do.
+def best_match(claim: Object, volumes: Iterable[Object], *, only_reserved: bool = False) -> Object | None:
+    """The volume reserved for the claim, or else the smallest free one that will do."""
+    return next(iter(ranked(claim, volumes, only_reserved=only_reserved)), None)
 
-    `fits` says which volumes can be used where the claim's pod is to run.
-    """
+
+def ranked(claim: Object, volumes: Iterable[Object], *, only_reserved: bool = False) -> list[Object]:
+    """The volume reserved for the claim alone, or else the free ones that will do, the smallest first."""
     selector = section(claim, "spec").get("selector")
     wanted = Selector.of(selector) if selector else None
     found: list[tuple[Quantity, str, Object]] = []
@@ -142,12 +138,10 @@ def best_match(
         if mode_of(volume) != mode_of(claim) or section(volume, "metadata").get("deletionTimestamp"):
             continue
         if is_bound_to(volume, claim):
-            if capacity(volume) < requested(claim):
-                continue
-            return volume if fits is None or fits(volume) else None
-        if only_reserved or section(volume, "spec", "claimRef"):
+            if not capacity(volume) < requested(claim):
+                return [volume]
             continue
-        if fits is not None and not fits(volume):
+        if only_reserved or section(volume, "spec", "claimRef"):
             continue
         if section(volume, "status").get("phase") not in (None, "", "Available", "Pending") or mismatch(
             volume, claim
@@ -155,4 +149,4 @@ def best_match(
             continue
         if wanted is None or wanted.matches(mapping(section(volume, "metadata"), "labels")):
             found.append((capacity(volume), string(section(volume, "metadata"), "name"), volume))
-    return min(found, key=lambda each: (each[0].nanos, each[1]))[2] if found else None
+    return [each[2] for each in sorted(found, key=lambda each: (each[0].nanos, each[1]))]

@@ -23,9 +23,9 @@ from ktui.kube.storage import (
     NO_PROVISIONER,
     SELECTED_NODE,
     annotations_of,
-    best_match,
     class_of,
     is_delayed,
+    ranked,
     requested,
 )
 
@@ -40,7 +40,8 @@ class PodClaims:
     """A pod's claims: those that have their volume, and those that get one where the pod goes."""
 
     bound: Sequence[Object]
-    waiting: Sequence[Object]
+    waiting: Sequence[tuple[Object, Sequence[Object]]]
+    """Each with the volumes there are for it, the best first; those that ask for least come first."""
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ def is_fully_bound(claim: Object) -> bool:
 def read_claims(pod: PodInfo, volumes: Volumes) -> PodClaims | str:
     """The claims of a pod, or why no node can take it."""
     bound: list[Object] = []
-    waiting: list[Object] = []
+    waiting: list[tuple[Object, Sequence[Object]]] = []
     for used in pod.claims:
         claim = volumes.claim(ObjectKey(pod.key.namespace, used.name))
         refusal = _missing(used) if claim is None else _unusable(used, claim, pod)
@@ -77,10 +78,12 @@ def read_claims(pod: PodInfo, volumes: Volumes) -> PodClaims | str:
         if is_fully_bound(claim):
             bound.append(claim)
         elif is_delayed(volumes.storage_class(class_of(claim) or "")) and not _asks_for_one(claim):
-            waiting.append(claim)
+            has_node = SELECTED_NODE in annotations_of(claim)
+            there = [] if has_node else ranked(claim, volumes.of_class(class_of(claim) or ""))
+            waiting.append((claim, there))
         else:
             return UNBOUND
-    return PodClaims(bound, waiting)
+    return PodClaims(bound, sorted(waiting, key=lambda each: requested(each[0]).nanos))
 
 
 def _missing(used: PodClaim) -> str:
@@ -133,34 +136,24 @@ def _bound_elsewhere(claims: Iterable[Object], node: NamedNode, volumes: Volumes
     return ""
 
 
-def _plan(claims: Sequence[Object], node: NodeInfo, volumes: Volumes) -> VolumePlan | None:
-    """Existing volumes first, the smallest claims first; what is left must be provisioned."""
-
-    def is_here(volume: Object) -> bool:
-        return volumes.can_be_used_on(string(section(volume, "metadata"), "name"), node)
-
+def _plan(
+    claims: Sequence[tuple[Object, Sequence[Object]]], node: NodeInfo, volumes: Volumes
+) -> VolumePlan | None:
+    """Existing volumes first; what is left must be provisioned."""
     plan = VolumePlan()
     to_provision: list[Object] = []
-    for claim in sorted(claims, key=lambda each: requested(each).nanos):
-        selected = annotations_of(claim).get(SELECTED_NODE)
-        if selected is not None:
-            if selected != node.name:
-                return None
+    for claim, candidates in claims:
+        if annotations_of(claim).get(SELECTED_NODE, node.name) != node.name:
+            return None
+        for volume in candidates:
+            name = string(section(volume, "metadata"), "name")
+            if name not in plan.bindings and volumes.can_be_used_on(name, node):
+                plan.bindings[name] = _key(claim)
+                if section(volume, "spec", "claimRef").get("uid") != section(claim, "metadata").get("uid"):
+                    plan.volumes[name] = reserved_for(volume, claim)
+                break
+        else:
             to_provision.append(claim)
-            continue
-        free = (
-            volume
-            for volume in volumes.of_class(class_of(claim) or "")
-            if string(section(volume, "metadata"), "name") not in plan.bindings
-        )
-        volume = best_match(claim, free, fits=is_here)
-        if volume is None:
-            to_provision.append(claim)
-            continue
-        name = string(section(volume, "metadata"), "name")
-        plan.bindings[name] = _key(claim)
-        if section(volume, "spec", "claimRef").get("uid") != section(claim, "metadata").get("uid"):
-            plan.volumes[name] = reserved_for(volume, claim)
     for claim in to_provision:
         if not _can_be_made_on(claim, node, volumes):
             return None
