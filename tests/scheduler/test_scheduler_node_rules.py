@@ -185,3 +185,9 @@ def test_a_large_image_draws_the_pod_weighted_by_how_many_nodes_have_it():
     assert ImageLocality().score(pod(image="shop"), nodes, cluster(*nodes)) == [23, 0]
     assert ImageLocality().score(pod(image="other"), nodes, cluster(*nodes)) is None
     assert schedule(pod(image="shop"), *nodes).node == "has"
+
+
+def test_a_pod_that_claims_devices_has_no_node():
+    assert refusals(pod(), node()) == {"node1": ()}
+    claiming = pod(resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
+    assert refusals(claiming, node()) == {"node1": ("cannot allocate all claims",)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ktui.engine.scheduler.framework import Profile
 from ktui.engine.scheduler.plugins.balanced_allocation import NodeResourcesBalancedAllocation
+from ktui.engine.scheduler.plugins.dynamic_resources import DynamicResources
 from ktui.engine.scheduler.plugins.image_locality import ImageLocality
 from ktui.engine.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from ktui.engine.scheduler.plugins.node_affinity import NodeAffinity
@@ -33,6 +34,7 @@ def default_profile() -> Profile:
             VolumeRestrictions(),
             VolumeBinding(),
             VolumeZone(),
+            DynamicResources(),
             PodTopologySpread(),
             InterPodAffinity(),
             NodeResourcesBalancedAllocation(),
