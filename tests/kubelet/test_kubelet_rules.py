@@ -229,6 +229,36 @@ def test_what_a_pod_asks_for_counts_its_greediest_step():
     assert pod_request(made, "cpu") == 550
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        ({"os": {"name": "windows"}}, "PodOSNotSupported", "OS field doesn't match node OS"),
+        ({"os": {"name": "linux"}}, None, ""),
+        ({"sysctl": "kernel.msgmax"}, "SysctlForbidden", '"kernel.msgmax" not allowlisted'),
+        ({"sysctl": "net/ipv4/conf/eth0.1/x"}, "SysctlForbidden", '"net.ipv4.conf.eth0/1.x" not allowlisted'),
+        ({"sysctl": "kernel/shm_rmid_forced"}, None, ""),
+        (
+            {"sysctl": "net.ipv4.tcp_syncookies", "hostNetwork": True},
+            "SysctlForbidden",
+            '"net.ipv4.tcp_syncookies" not allowed with host net enabled',
+        ),
+        (
+            {"sysctl": "kernel.shm_rmid_forced", "hostIPC": True},
+            "SysctlForbidden",
+            '"kernel.shm_rmid_forced" not allowed with host ipc enabled',
+        ),
+    ],
+)
+def test_admission_by_system_and_kernel_settings(spec, reason, message):
+    if name := spec.get("sysctl"):
+        spec = {**spec, "securityContext": {"sysctls": [{"name": name, "value": "1"}]}}
+    refused = check_admission(
+        typed(pod("one", **{k: v for k, v in spec.items() if k != "sysctl"})), [], {}, {}, "n"
+    )
+    assert (refused and refused.reason) == reason
+    assert message in (refused.message if refused else "")
+
+
 def test_admission_by_node_affinity_and_pod_count():
     term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
     affinity = {

@@ -21,6 +21,25 @@ Port: TypeAlias = tuple[str, str, int]
 """Protocol, address ("" for all) and number of a port on the host."""
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!", "Gt": "gt", "Lt": "lt"}
 _COUNTED = ("cpu", "memory", "ephemeral-storage")
+_SAFE_SYSCTLS = frozenset(
+    (
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_notsent_lowat",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_slow_start_after_idle",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.tcp_wmem",
+    )
+)
+"""Those that concern nobody but the pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,8 @@ def check_admission(
             "NodeAffinity",
             "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
         )
+    if refused := _unsupported(pod):
+        return refused
     wanted = Claim.of(pod)
     if wanted.ports:
         taken = {port for other in others for port in other.ports}
@@ -68,6 +89,26 @@ def check_admission(
         capacity = _amount(name, allocatable[name])
         if used + amount > capacity:
             return _refused(name, amount, used, capacity)
+    return None
+
+
+def _unsupported(pod: Pod) -> Waiting | None:
+    """What no node of ours does: another system's pods, and kernel settings that others would feel."""
+    spec = pods.spec(pod)
+    if spec.os is not None and spec.os.name not in ("", "linux"):
+        return Waiting("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    for sysctl in (spec.securityContext.sysctls if spec.securityContext else None) or ():
+        # `net/ipv4/conf/eth0.1/x` is written with slashes, since its names have dots.
+        name = sysctl.name
+        first = next((mark for mark in name if mark in "./"), ".")
+        name = name.translate({ord("."): "/", ord("/"): "."}) if first == "/" else name
+        shared = "net" if name.startswith("net.") and spec.hostNetwork else ""
+        shared = "ipc" if name.startswith("kernel.shm") and spec.hostIPC else shared
+        if name not in _SAFE_SYSCTLS:
+            return Waiting("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
+        if shared:
+            why = f'forbidden sysctl: "{name}" not allowed with host {shared} enabled'
+            return Waiting("SysctlForbidden", why)
     return None
 
 
