@@ -6,7 +6,12 @@ import copy
 
 import pytest
 from kind_bodies import CLUSTER_BODIES
-from kind_cases import created, errors, kind, update_errors
+from kind_cases import REGISTRY, created, errors, kind, update_errors
+
+from ktui.engine.api.local import LocalClient
+from ktui.engine.api.server import ApiServer
+from ktui.kube.errors import StatusError
+from ktui.kube.kinds import NAMESPACES, RESOURCE_CLAIMS
 
 REF = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
 
@@ -184,3 +189,26 @@ def test_a_taint_counts_from_when_it_was_set():
     assert kind("devicetaintrules").validate_create(rule)[0].message == (
         'Unsupported value: "Often": supported values: "NoExecute", "NoSchedule", "None"'
     )
+
+
+async def test_devices_of_others_are_for_namespaces_that_say_so(store, clock):
+    server = ApiServer(store, REGISTRY, clock)
+    await server.start()
+    client = LocalClient(server, "test")
+    asked = claim(requests=request(adminAccess=True), constraints=[])
+    with pytest.raises(StatusError) as error:
+        await client.create(RESOURCE_CLAIMS, asked)
+    assert error.value.code == 422
+    assert (
+        "spec.devices.requests[0].adminAccess: Forbidden: admin access to devices requires the "
+        "`resource.kubernetes.io/admin-access: true` label on the containing namespace"
+    ) in error.value.message
+    await client.create(RESOURCE_CLAIMS, body("resourceclaims"))
+    granted = allocated()
+    granted["allocation"]["devices"]["results"][0]["adminAccess"] = True
+    with pytest.raises(StatusError) as error:
+        await client.patch(RESOURCE_CLAIMS, "x", {"status": granted}, "default", subresource="status")
+    assert "results[0].adminAccess: Forbidden" in error.value.message
+    labels = {"metadata": {"labels": {"resource.kubernetes.io/admin-access": "true"}}}
+    await client.patch(NAMESPACES, "default", labels)
+    assert await client.patch(RESOURCE_CLAIMS, "x", {"status": granted}, "default", subresource="status")

@@ -38,6 +38,20 @@ def test_a_pods_zeroes_are_told_from_what_is_unset():
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
+def test_times_of_the_first_years_have_four_digits_too():
+    def part(number: int, data: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    seconds, encoded = (-62135596798) % 2**64, b""
+    while seconds:
+        seconds, encoded = seconds >> 7, encoded + bytes([seconds & 127 | (128 if seconds > 127 else 0)])
+    lease = part(2, part(3, b"\x08" + encoded))
+    kind = part(1, part(1, b"coordination.k8s.io/v1") + part(2, b"Lease"))
+    assert decode(b"k8s\x00" + kind + part(2, lease))["spec"] == {
+        "acquireTime": "0001-01-01T00:00:02.000000Z"
+    }
+
+
 def test_what_is_not_in_the_envelope_is_refused():
     with pytest.raises(ProtobufError, match="marker"):
         decode(b"{}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ktui.engine.api.admission.base import Attributes, Extension, Plugin, View
 from ktui.engine.api.admission.default_toleration_seconds import DefaultTolerationSeconds
+from ktui.engine.api.admission.device_admin_access import DeviceAdminAccess
 from ktui.engine.api.admission.ingress_class import DefaultIngressClass
 from ktui.engine.api.admission.limit_ranger import LimitRanger
 from ktui.engine.api.admission.namespace_lifecycle import NamespaceLifecycle
@@ -35,6 +36,7 @@ BUILT_IN: Sequence[Callable[[View], Plugin]] = (
     StorageObjectInUseProtection,
     PersistentVolumeClaimResize,
     DefaultIngressClass,
+    DeviceAdminAccess,
 )
 
 PLUGINS: Sequence[Callable[[View], Plugin]] = (*BUILT_IN, ResourceQuota)
