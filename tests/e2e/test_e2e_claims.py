@@ -16,14 +16,28 @@ def test_what_is_written_outlives_the_pod(cluster: Cluster) -> None:
     )
     writer = pod(
         "writer",
-        container(command=["sh", "-c", counts], volumeMounts=[{"name": "data", "mountPath": "/data"}]),
-        volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+        container(
+            command=["sh", "-c", counts],
+            volumeMounts=[
+                {"name": "data", "mountPath": "/data"},
+                {"name": "scratch", "mountPath": "/scratch"},
+            ],
+        ),
+        volumes=[
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}},
+        ],
     )
     cluster.write("claim.yaml", claim, writer)
     first = cluster.ready("writer")
     cluster.until_says("x", "exec", "writer", "--", "cat", "/data/runs")
+    cluster.ok("exec", "writer", "--", "touch", "/scratch/gone-with-the-pod")
     cluster.ok("delete", "pod", "writer")
     cluster.until_pod("writer", lambda p: is_ready(p) and p["metadata"]["uid"] != first["metadata"]["uid"])
     cluster.until_says("xx", "exec", "writer", "--", "cat", "/data/runs")
-    volumes = cluster.call("GET", "/api/v1/persistentvolumes")["items"]
-    assert [volume["status"]["phase"] for volume in volumes] == ["Bound"]
+    cluster.ok("exec", "writer", "--", "sh", "-c", 'test -z "$(ls /scratch)"')
+    claims = cluster.call("GET", "/api/v1/namespaces/default/persistentvolumeclaims")["items"]
+    assert [(claim["metadata"]["name"], claim["status"]["phase"]) for claim in claims] == [
+        ("data", "Bound"),
+        ("writer-scratch", "Bound"),
+    ]
