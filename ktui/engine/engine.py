@@ -230,6 +230,7 @@ class Engine:
                 sign=self._sign,
                 published=published,
                 volumes=options.data_dir.resolve() / "volumes",
+                adapters=server.aggregator,
             ),
             informers,
             clock,

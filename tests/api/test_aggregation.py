@@ -20,6 +20,7 @@ from ktui.engine.api.aggregation.priorities import in_order
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.pki.folder import Pki
 from ktui.kube.clock import RealClock
+from ktui.kube.errors import StatusError
 from ktui.kube.kinds import API_SERVICES, CONFIG_MAPS, ENDPOINT_SLICES, NAMESPACES, SERVICES
 from ktui.kube.resource import Object, Resource
 
@@ -177,6 +178,23 @@ async def test_requests_are_handed_on_with_the_name_of_who_asks(wire: Wire, serv
     assert asked.headers.getall("X-Remote-User") == ["bob"]
     assert asked.headers.getall("X-Remote-Group") == ["system:masters", "system:authenticated"]
     assert "Authorization" not in asked.headers
+
+
+async def test_our_own_parts_read_what_it_serves(wire: Wire, served: Remote):
+    aggregator = wire.server.aggregator
+    assert aggregator.versions("things.test") == ["v1"]
+    assert aggregator.versions("apps") == []
+    found = await aggregator.read(f"{PATH}/namespaces/default/things?labelSelector=a%3Db")
+    assert found["items"] == [THING]
+    assert served.asked[-1].query["labelSelector"] == "a=b"
+    with pytest.raises(StatusError) as caught:
+        await aggregator.read(f"{PATH}/nothing")
+    assert caught.value.code == 404
+    served.is_well = False
+    assert not await aggregator.check()
+    with pytest.raises(StatusError) as caught:
+        await aggregator.read(f"{PATH}/namespaces/default/things")
+    assert caught.value.code == 503
 
 
 async def test_who_may_not_is_not_handed_on(wire: Wire, served: Remote):

@@ -87,7 +87,7 @@ def _tied_to(pod):
 class World:
     """What a test holds: the client, the clock, the kubelet, and shortcuts to look at and change things."""
 
-    def __init__(self, without=()):
+    def __init__(self, without=(), adapters=None):
         self.clock = FakeClock()
         self.store = open_store(None, clock=self.clock)
         self.server = ApiServer(self.store, Registry(declarations()), self.clock)
@@ -97,7 +97,7 @@ class World:
         self.kubelet = Kubelet(self)
         self.controllers = [
             each
-            for each in default_controllers(self.client, self.recorder, self.clock)
+            for each in default_controllers(self.client, self.recorder, self.clock, adapters=adapters)
             if each.name not in without
         ]
         self.runner = ControllerRunner(self.controllers, self.informers, self.clock)

@@ -14,7 +14,13 @@ from lightkube.models.core_v1 import (
 from lightkube.models.meta_v1 import ObjectMeta
 
 from ktui.engine.controllers.autoscaling_limits import History, bounded, stabilized
-from ktui.engine.controllers.autoscaling_replicas import Tolerances, by_average, by_utilization
+from ktui.engine.controllers.autoscaling_replicas import (
+    Tolerances,
+    by_average,
+    by_ratio,
+    by_shares,
+    by_utilization,
+)
 from ktui.engine.controllers.autoscaling_usage import MetricError, Usage, printed_selector, usages_in
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -149,6 +155,29 @@ def test_an_amount_for_each_pod_is_a_target_too():
     assert (found.replicas, found.average_millis, found.utilization) == (6, 2000, None)
     assert average(1000, [*THREE, pod("d")], using(a=2000, b=2000, c=2000)).replicas == 6
     assert average(1000, [*THREE, pod("d")], using(a=500, b=500, c=500)).replicas == 3
+
+
+@pytest.mark.parametrize(
+    ("current", "ratio", "wanted"),
+    [(3, 1.05, 3), (3, 1.5, 3), (3, 2.5, 5), (3, 0.4, 1), (0, 2.5, 3), (0, 0.0, 0)],
+)
+def test_one_number_for_all_pods_counts_by_those_that_are_ready(current, ratio, wanted):
+    pods = [pod("a"), pod("b"), pod("c", ready="False")]
+    assert by_ratio(current, ratio, pods, TENTH) == wanted
+
+
+@pytest.mark.parametrize(
+    ("present", "total", "wanted", "share"),
+    [(2, 6000, 6, 3000), (2, 2100, 2, 1050), (0, 2500, 3, 0), (0, 0, 0, 0), (4, 0, 0, 0), (3, 1000, 1, 334)],
+)
+def test_one_number_can_be_shared_by_the_pods(present, total, wanted, share):
+    assert by_shares(present, total, 1000, TENTH)[:2] == (wanted, share)
+
+
+def test_a_number_that_is_too_large_asks_for_no_more_than_the_api_can_say():
+    assert by_shares(1, 10**20, 1000, TENTH).replicas == by_ratio(1, 1e12, [pod("a")], TENTH) == 2**31 - 1
+    with pytest.raises(MetricError, match="unable to calculate ready pods: no pods returned by selector"):
+        by_ratio(1, 2.0, [], TENTH)
 
 
 def test_usage_is_summed_up_over_containers_or_taken_from_one():

@@ -8,6 +8,7 @@ from typing import Any
 
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
+from ktui.engine.controllers.autoscaling_adapters import Adapters
 from ktui.engine.controllers.certificateapproving import CertificateApprovingController
 from ktui.engine.controllers.certificatecleaner import CertificateCleaner
 from ktui.engine.controllers.certificatesigning import CertificateSigningController, Sign
@@ -58,12 +59,14 @@ def default_controllers(
     sign: Sign | None = None,
     published: Sequence[Published] = (),
     volumes: Path | None = None,
+    adapters: Adapters | None = None,
 ) -> list[Controller[Any]]:
     """Every controller, ready for a `ControllerRunner`. `recorder`'s `run` writes the events of all.
 
     `authority` is the certificate (PEM) by which pods know the API server; `sign` signs approved requests with
     its key, without it they stay unsigned; `published` are the services that the cluster itself offers;
     `volumes` is the folder in which claims of class local-path get theirs.
+    `adapters` serve metrics beyond the pods' own.
     """
     signing = [CertificateSigningController(client, clock, sign)] if sign is not None else []
     provisioning = (
@@ -89,7 +92,9 @@ def default_controllers(
         ServiceAccountController(client),
         ResourceQuotaController(client, clock),
         DisruptionController(client, clock),
-        HorizontalPodAutoscalerController(client, recorder.named("horizontal-pod-autoscaler"), clock),
+        HorizontalPodAutoscalerController(
+            client, recorder.named("horizontal-pod-autoscaler"), clock, adapters
+        ),
         RootCertificatePublisher(client, authority),
         TokenSecretController(client, authority),
         ClusterRoleAggregation(client),

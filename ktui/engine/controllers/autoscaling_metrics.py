@@ -14,15 +14,17 @@ from typing import Final, NamedTuple
 from lightkube.models.core_v1 import Pod
 
 from ktui.client.base import Client
-from ktui.engine.controllers.autoscaling_replicas import Proposal, Tolerances, by_average, by_utilization
-from ktui.engine.controllers.autoscaling_status import current_of
-from ktui.engine.controllers.autoscaling_usage import (
-    NO_CUSTOM_METRICS,
-    MetricError,
-    no_external_metrics,
-    printed_selector,
-    usages_of,
+from ktui.engine.controllers.autoscaling_adapters import OutsideMetrics
+from ktui.engine.controllers.autoscaling_replicas import (
+    Proposal,
+    Tolerances,
+    by_average,
+    by_ratio,
+    by_shares,
+    by_utilization,
 )
+from ktui.engine.controllers.autoscaling_status import current_of, outside_of
+from ktui.engine.controllers.autoscaling_usage import MetricError, printed_selector, usages_of
 from ktui.kube.data import items, section, string
 from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object
@@ -54,6 +56,8 @@ class Wanted(NamedTuple):
         return f"invalid metrics ({len(self.failures)} invalid out of {len(self.current)}), {first}"
 
 
+_Answer = tuple[Proposal, str, Object]
+"""What a metric asks for, how it is called, and how it is now."""
 _UNREAD: Final[Object] = {"type": ""}
 """What `status.currentMetrics` has in place of a metric that could not be read."""
 
@@ -62,9 +66,18 @@ class MetricReader:
     """Asks for the metrics of one reconcile."""
 
     def __init__(
-        self, client: Client, namespace: str, pods: Sequence[Pod], selector: str, now: datetime
+        self,
+        client: Client,
+        outside: OutsideMetrics,
+        namespace: str,
+        pods: Sequence[Pod],
+        selector: str,
+        present: int,
+        now: datetime,
     ) -> None:
         self._client = client
+        self._outside = outside
+        self._present = present
         self._namespace = namespace
         self._pods = pods
         self._selector = selector
@@ -89,24 +102,24 @@ class MetricReader:
         is_blind = len(failures) == len(statuses) or (failures and most < current)
         return Wanted(None if is_blind else most, name, statuses, failures)
 
-    async def _one(
-        self, metric: Object, current: int, tolerances: Tolerances
-    ) -> tuple[Proposal, str, Object]:
+    async def _one(self, metric: Object, current: int, tolerances: Tolerances) -> _Answer:
         kind = string(metric, "type")
         match kind:
             case "Resource":
                 return await self._resource(metric, "resource", current, tolerances)
             case "ContainerResource":
                 return await self._resource(metric, "containerResource", current, tolerances)
-            case "Pods" | "Object" | "External":
-                raise self._unserved(metric, kind)
+            case "Pods":
+                return await self._of_pods(metric, current, tolerances)
+            case "Object":
+                return await self._of_object(metric, current, tolerances)
+            case "External":
+                return await self._of_outside(metric, current, tolerances)
             case _:
                 why = f'unknown metric source type "{kind}"'
                 raise UnreadableMetric("InvalidMetricSourceType", why, why)
 
-    async def _resource(
-        self, metric: Object, source: str, current: int, tolerances: Tolerances
-    ) -> tuple[Proposal, str, Object]:
+    async def _resource(self, metric: Object, source: str, current: int, tolerances: Tolerances) -> _Answer:
         wanted = section(metric, source)
         resource, container = string(wanted, "name"), string(wanted, "container")
         target = section(wanted, "target")
@@ -150,31 +163,75 @@ class MetricReader:
             raise UnreadableMetric(reason, str(error), message) from error
         return proposal, name, current_of(metric, source, proposal)
 
-    def _unserved(self, metric: Object, kind: str) -> UnreadableMetric:
-        """Metrics that only an adapter could tell."""
-        source = section(metric, kind.lower())
-        name = string(section(source, "metric"), "name")
+    async def _of_pods(self, metric: Object, current: int, tolerances: Tolerances) -> _Answer:
+        source = section(metric, "pods")
+        identity, target = section(source, "metric"), section(source, "target")
+        name = string(identity, "name")
+        millis = parse_quantity(target.get("averageValue") or "0").millis
+        try:
+            try:
+                usages = await self._outside.of_pods(identity, self._selector)
+            except MetricError as error:
+                raise MetricError(f"unable to get metric {name}: {error}") from error
+            proposal = by_average(current, millis, self._pods, usages, "", tolerances, self._now)
+        except MetricError as error:
+            message = f"failed to get pods metric value: {error}"
+            raise UnreadableMetric("FailedGetPodsMetric", str(error), message) from error
+        shown = outside_of(metric, "pods", "averageValue", proposal.average_millis)
+        return proposal, f"pods metric {name}", shown
+
+    async def _of_object(self, metric: Object, current: int, tolerances: Tolerances) -> _Answer:
+        source = section(metric, "object")
+        identity, described = section(source, "metric"), section(source, "describedObject")
+        name, kind = string(identity, "name"), string(described, "kind")
+        averages = section(source, "target").get("type") == "AverageValue"
+        try:
+            try:
+                total = await self._outside.of_object(identity, described)
+            except MetricError as error:
+                place = f"{kind} {self._namespace}/{string(described, 'name')}"
+                raise MetricError(f"unable to get metric {name} on {place}: {error}") from error
+            proposal, field = self._of_total(source, total, current, averages, tolerances)
+        except MetricError as error:
+            inner = f"failed to get {name} object metric: {error}" if averages else str(error)
+            message = f"failed to get object metric value: {inner}"
+            raise UnreadableMetric("FailedGetObjectMetric", str(error), message) from error
+        shown = f"external metric {_with_selector(identity)}" if averages else f"{kind} metric {name}"
+        return proposal, shown, outside_of(metric, "object", field, proposal.average_millis)
+
+    async def _of_outside(self, metric: Object, current: int, tolerances: Tolerances) -> _Answer:
+        source = section(metric, "external")
+        identity = section(source, "metric")
+        name = string(identity, "name")
         averages = section(source, "target").get("averageValue") is not None
-        if kind == "Pods":
-            why = f"unable to get metric {name}: {NO_CUSTOM_METRICS}"
-            return UnreadableMetric("FailedGetPodsMetric", why, f"failed to get pods metric value: {why}")
-        if kind == "Object":
-            of = section(source, "describedObject")
-            place = f"{string(of, 'kind')} {self._namespace}/{string(of, 'name')}"
-            why = f"unable to get metric {name} on {place}: {NO_CUSTOM_METRICS}"
-            inner = f"failed to get {name} object metric: {why}" if averages else why
-            return UnreadableMetric(
-                "FailedGetObjectMetric", why, f"failed to get object metric value: {inner}"
-            )
-        selector = printed_selector(section(source, "metric").get("selector"))
-        why = (
-            f"unable to get external metric {self._namespace}/{name}/{selector}: {no_external_metrics(name)}"
-        )
-        inner = (
-            f"failed to get {name} external metric" if averages else f"failed to get external metric {name}"
-        )
-        message = f"failed to get {name} external metric value: {inner}: {why}"
-        return UnreadableMetric("FailedGetExternalMetric", why, message)
+        try:
+            try:
+                total = await self._outside.outside(identity)
+            except MetricError as error:
+                place = f"{self._namespace}/{name}/{printed_selector(identity.get('selector'))}"
+                raise MetricError(f"unable to get external metric {place}: {error}") from error
+            proposal, field = self._of_total(source, total, current, averages, tolerances)
+        except MetricError as error:
+            inner = f"{name} external metric" if averages else f"external metric {name}"
+            message = f"failed to get {name} external metric value: failed to get {inner}: {error}"
+            raise UnreadableMetric("FailedGetExternalMetric", str(error), message) from error
+        shown = f"external metric {_with_selector(identity)}"
+        return proposal, shown, outside_of(metric, "external", field, proposal.average_millis)
+
+    def _of_total(
+        self, source: Object, total: int, current: int, averages: bool, tolerances: Tolerances
+    ) -> tuple[Proposal, str]:
+        """What one number asks for: as it is, or shared by the pods."""
+        target = section(source, "target")
+        if averages:
+            wanted = parse_quantity(target.get("averageValue") or "0").millis
+            return by_shares(self._present, total, wanted, tolerances), "averageValue"
+        wanted = parse_quantity(target.get("value") or "0").millis
+        return Proposal(by_ratio(current, total / wanted, self._pods, tolerances), total), "value"
+
+
+def _with_selector(identity: Object) -> str:
+    return f"{string(identity, 'name')}({printed_selector(identity.get('selector'))})"
 
 
 def tolerances_of(behavior: Object) -> Tolerances:

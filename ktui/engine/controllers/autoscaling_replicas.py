@@ -19,6 +19,7 @@ from ktui.engine.controllers.autoscaling_usage import MetricError, Usage
 from ktui.engine.controllers.objects import (
     condition_of,
     is_deleting,
+    is_ready,
     name_of,
     phase_of,
     plain,
@@ -33,6 +34,9 @@ CPU_INITIALIZATION: Final = timedelta(minutes=5)
 """For so long after its start a pod's CPU counts only once it is ready and was for a whole window."""
 INITIAL_READINESS_DELAY: Final = timedelta(seconds=30)
 """A pod that became unready so soon after its start never was ready."""
+
+_MOST: Final = 2**31 - 1
+"""More replicas the API can't say."""
 
 
 class Tolerances(NamedTuple):
@@ -184,6 +188,28 @@ def by_average(
         tolerances,
     )
     return Proposal(replicas, used)
+
+
+def by_ratio(current: int, ratio: float, pods: Sequence[Pod], tolerances: Tolerances) -> int:
+    """Replicas for a metric that is not the pods' own; with none at all the ratio is their number."""
+    if current == 0:
+        return math.ceil(ratio)
+    if tolerances.accept(ratio):
+        return current
+    if not pods:
+        why = "no pods returned by selector while calculating replica count"
+        raise MetricError(f"unable to calculate ready pods: {why}")
+    return min(math.ceil(ratio * sum(phase_of(pod) == "Running" and is_ready(pod) for pod in pods)), _MOST)
+
+
+def by_shares(present: int, total_millis: int, target_millis: int, tolerances: Tolerances) -> Proposal:
+    """Replicas for a metric of which each pod should have `target_millis`; `present` is how many there are."""
+    share = total_millis / present if present else math.inf
+    if present and tolerances.accept(share / target_millis):
+        replicas = present
+    else:
+        replicas = min(math.ceil(total_millis / target_millis), _MOST)
+    return Proposal(replicas, math.ceil(share) if present else 0)
 
 
 def _countable(

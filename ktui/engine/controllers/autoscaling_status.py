@@ -102,3 +102,13 @@ def current_of(metric: Object, source: str, proposal: Proposal) -> Object:
         current["averageUtilization"] = proposal.utilization
     named = {field: wanted[field] for field in ("name", "container") if field in wanted}
     return {"type": metric.get("type"), source: {**named, "current": current}}
+
+
+def outside_of(metric: Object, source: str, field: str, millis: int) -> Object:
+    """A metric that is not of the pods' resources as `status.currentMetrics` has it."""
+    wanted = section(metric, source)
+    named = {name: wanted[name] for name in ("describedObject", "metric") if name in wanted}
+    return {
+        "type": metric.get("type"),
+        source: {**named, "current": {field: str(Quantity.from_millis(millis))}},
+    }

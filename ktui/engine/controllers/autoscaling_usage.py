@@ -1,8 +1,6 @@
 """What the pods of an autoscaled workload use now, as metrics.k8s.io tells it, in thousandths.
 
 In: the `PodMetrics` that a selector finds. Out: one `Usage` a pod, of the whole pod or of one container in it.
-Metrics of pods, objects and the outside (custom.metrics.k8s.io, external.metrics.k8s.io) come from adapters
-that a cluster may have; without one the errors here say so in Kubernetes' words.
 """
 
 from __future__ import annotations
@@ -69,15 +67,6 @@ def usages_in(metrics: Iterable[Object], resource: str, container: str) -> dict[
 def _duration(text: str) -> timedelta:
     """A duration as Go writes it: `15.3s`, `1m0s`."""
     return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
-
-
-NO_CUSTOM_METRICS: Final = "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
-
-
-def no_external_metrics(name: str) -> str:
-    """What the API server says to a reader of external metrics when nobody serves them."""
-    why = f"the server could not find the requested resource (get {name}.external.metrics.k8s.io)"
-    return f"unable to fetch metrics from external metrics API: {why}"
 
 
 def printed_selector(selector: Object | None) -> str:

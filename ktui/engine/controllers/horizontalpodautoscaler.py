@@ -15,6 +15,7 @@ from lightkube.models.core_v1 import Pod
 from ktui.client.base import Client
 from ktui.client.events import EventRecorder
 from ktui.client.informer import Delta, Informers
+from ktui.engine.controllers.autoscaling_adapters import Adapters, NoAdapters, OutsideMetrics
 from ktui.engine.controllers.autoscaling_limits import History, bounded, stabilized
 from ktui.engine.controllers.autoscaling_metrics import MetricReader
 from ktui.engine.controllers.autoscaling_status import Standing
@@ -58,8 +59,11 @@ class HorizontalPodAutoscalerController(Controller[ObjectKey]):
     name = "horizontal-pod-autoscaler-controller"
     workers = 5
 
-    def __init__(self, client: Client, recorder: EventRecorder, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, recorder: EventRecorder, clock: Clock, adapters: Adapters | None = None
+    ) -> None:
         self._client = client
+        self._adapters = adapters or NoAdapters()
         self._recorder = recorder
         self._clock = clock
         self._histories: dict[ObjectKey, History] = {}
@@ -185,7 +189,11 @@ class HorizontalPodAutoscalerController(Controller[ObjectKey]):
         if 0 < current < least:
             return _Decision(least, "Current number of replicas below Spec.MinReplicas")
         pods, selector = self._selected(key, autoscaler, target, standing)
-        reader = MetricReader(self._client, key.namespace, pods, selector, self._clock.now())
+        present = int(section(target.scale, "status").get("replicas") or 0)
+        outside = OutsideMetrics(self._client, self._adapters, key.namespace)
+        reader = MetricReader(
+            self._client, outside, key.namespace, pods, selector, present, self._clock.now()
+        )
         wanted = await reader.wanted(spec, current)
         for failure in wanted.failures:
             self._recorder.event(autoscaler, "Warning", failure.reason, failure.why)

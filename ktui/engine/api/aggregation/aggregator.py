@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from ktui.engine.api.admission.view import StoreView
 from ktui.engine.api.aggregation.availability import Availability
@@ -13,10 +14,14 @@ from ktui.engine.api.aggregation.priorities import in_order
 from ktui.engine.api.aggregation.reaching import Dial, Reaching
 from ktui.engine.api.aggregation.remotes import ApiServices, Place, Remote
 from ktui.engine.api.discovery import served
+from ktui.engine.api.documents import decode
 from ktui.engine.api.registry import Registry
 from ktui.engine.store.base import Store
 from ktui.kube.clock import Clock
+from ktui.kube.errors import StatusError, status, unavailable
 from ktui.kube.resource import Object, Resource
+
+_SECONDS: Final = 30.0
 
 
 class Aggregator:
@@ -68,6 +73,30 @@ class Aggregator:
             for place, found in known.items()
             if place in remotes and (stale or remotes[place].is_available)
         ]
+
+    def versions(self, group: str) -> Sequence[str]:
+        """The versions of a group that a remote serves now, the one to be preferred first."""
+        found = [place for place, _ in self.api_services.remotes.items() if place[0] == group]
+        priorities = self.api_services.priorities
+        return [
+            version for _, version in sorted(found, key=lambda each: (priorities[each], each), reverse=True)
+        ]
+
+    async def read(self, path: str) -> Object:
+        """The document of a remote at a path, for one of our own parts. Raises StatusError."""
+        remote = self.api_services.at(path)
+        if remote is None or not remote.is_available:
+            raise unavailable("service unavailable")
+        try:
+            async with asyncio.timeout(_SECONDS):
+                head, body = await self.reaching.get(remote, path, "application/json")
+            found = decode(body)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise unavailable(f"{remote.server_name}: {error or type(error).__name__}") from error
+        if head.status != 200:
+            is_status = found.get("kind") == "Status"
+            raise StatusError(found if is_status else status(head.status, "", head.reason))
+        return found
 
     def stale(self) -> frozenset[Place]:
         """What was served by servers that can't be reached now."""
