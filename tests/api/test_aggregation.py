@@ -264,6 +264,29 @@ async def test_a_server_has_to_prove_who_it_is(wire: Wire, remote: Remote, clien
     assert await wire.server.aggregator.check()
 
 
+async def test_a_service_may_stand_for_what_is_outside_of_the_cluster(
+    wire: Wire, client: LocalClient, monkeypatch: pytest.MonkeyPatch
+):
+    """An ExternalName, and endpoints that are no pods; a pod that isn't there is no endpoint."""
+    dialled: list[tuple[str, int]] = []
+
+    async def dial(host: str, port: int) -> tuple[object, object]:
+        dialled.append((host, port))
+        return object(), object()
+
+    monkeypatch.setattr(asyncio, "open_connection", dial)
+    await _with_endpoints(client)
+    named = {"metadata": {"name": "far"}, "spec": {"type": "ExternalName", "externalName": "far.test"}}
+    await client.create(SERVICES, named, "tools")
+    await wire.server.proxies.dial_service("tools", "hook", 443)
+    await wire.server.proxies.dial_service("tools", "far", 8443)
+    assert dialled == [("10.0.0.9", 8443), ("far.test", 8443)]
+    pod = {"addresses": ["10.0.0.9"], "targetRef": {"kind": "Pod", "name": "gone", "namespace": "tools"}}
+    await client.patch(ENDPOINT_SLICES, "hook-1", {"endpoints": [pod]}, "tools")
+    with pytest.raises(StatusError, match="no endpoints available for service"):
+        await wire.server.proxies.dial_service("tools", "hook", 443)
+
+
 async def test_every_version_served_here_has_an_apiservice(wire: Wire, client: LocalClient):
     running = asyncio.create_task(wire.server.run())
     try:

@@ -86,10 +86,31 @@ class Proxies:
         return await self._kinds[resource.key](obj, scheme, port)
 
     async def dial_service(self, namespace: str, name: str, port: int) -> tuple[object, object]:
-        """A connection to one of a service's ready pods, for the server's own calls. Raises StatusError, OSError."""
+        """A connection to what is behind a service, for the server's own calls: a ready pod, an address outside of
+        the cluster, or the name an ExternalName service stands for. Raises StatusError, OSError."""
         entry = await self._reader.get(self._declaration_of(SERVICES), namespace, name)
-        backend = await self._service(decode(entry.data), "https", str(port))
+        service = decode(entry.data)
+        spec = section(service, "spec")
+        if spec.get("type") == "ExternalName":
+            return await asyncio.open_connection(string(spec, "externalName"), port)
+        try:
+            backend = await self._service(service, "https", str(port))
+        except StatusError:
+            outside = await self._outside(namespace, name, _port_name(service, str(port)))
+            if not outside:
+                raise
+            return await asyncio.open_connection(*random.choice(outside))
         return await backend.dial()
+
+    async def _outside(self, namespace: str, service: str, port: str) -> list[tuple[str, int]]:
+        """The ready endpoints of a service that are no pods."""
+        return [
+            (address, number)
+            for endpoint, number in await self._endpoints(namespace, service, port)
+            if section(endpoint, "targetRef").get("kind") != PODS.kind
+            for address in strings(endpoint, "addresses")
+            if _is_allowed(address)
+        ]
 
     async def _pod(self, pod: Object, scheme: str, port: str) -> Backend:
         ip = string(section(pod, "status"), "podIP")
