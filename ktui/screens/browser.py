@@ -7,6 +7,7 @@ registry. What can be done is in `ktui.screens.actions`; what rows look like in 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import ClassVar
@@ -264,9 +265,12 @@ class BrowserScreen(Screen[None]):
             _COMMAND,
             text,
             lambda typed: complete_command(
-                typed, self.session.catalog, self.registry, self.session.namespaces
+                typed, self.session.catalog, self.registry, self.session.namespaces, self._arguments
             ),
         )
+
+    def _arguments(self, action: Action) -> Sequence[str]:
+        return action.arguments(self.app, self.session) if action.arguments else ()
 
     def open_filter(self) -> None:
         self.prompt.open(_FILTER, self.view.filter)

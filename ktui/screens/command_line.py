@@ -6,7 +6,7 @@ Text in, a `Goto`, a `Run` or a `CommandError` out. Pure.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ktui.kube.resource import Resource
@@ -69,13 +69,19 @@ def parse_command(text: str, catalog: Catalog, registry: Registry) -> Goto | Run
 
 
 def complete_command(
-    text: str, catalog: Catalog, registry: Registry, namespaces: Sequence[str]
+    text: str,
+    catalog: Catalog,
+    registry: Registry,
+    namespaces: Sequence[str],
+    arguments: Callable[[Action], Sequence[str]] = lambda action: (),
 ) -> Sequence[str]:
-    """Whole lines that continue `text`: first a kind or command, then a namespace."""
+    """Whole lines that continue `text`: first a kind or command, then a namespace or what the command takes."""
     head, space, start = text.rpartition(" ")
     if not space:
         commands = [name for name in registry.command_names() if name.startswith(text)]
         return [*catalog.complete(text), *commands]
     if " " in head.strip() or start.startswith(("/", "-")):
         return ()
-    return [f"{head} {name}" for name in namespaces if name.startswith(start)]
+    action = registry.command(head.strip().lower())
+    known = namespaces if action is None else arguments(action)
+    return [f"{head} {name}" for name in known if name.startswith(start)]

@@ -11,6 +11,8 @@ _LISTS = (
     ("containers", "containerStatuses"),
     ("ephemeralContainers", "ephemeralContainerStatuses"),
 )
+_BY_MEANING = ("containers", "ephemeralContainers", "initContainers")
+_DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,12 @@ class ContainerNow:
 
 
 def container_names(pod: Object) -> list[str]:
-    """Every container of a pod: init containers, its own, ephemeral ones."""
+    """Every container of a pod, those that people mean first: the default one, the pod's own, then ephemeral ones,
+    sidecars and other init containers."""
     spec: Object = pod.get("spec") or {}
-    return [str(container["name"]) for kind, _ in _LISTS for container in spec.get(kind) or ()]
+    annotations: Object = (pod.get("metadata") or {}).get("annotations") or {}
+    names = [str(container["name"]) for kind in _BY_MEANING for container in spec.get(kind) or ()]
+    return sorted(names, key=lambda name: name != annotations.get(_DEFAULT))
 
 
 def container_now(pod: Object, name: str) -> ContainerNow:

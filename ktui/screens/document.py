@@ -23,7 +23,7 @@ from ktui.screens.items import Item
 from ktui.screens.save import ask_and_save, new_path
 from ktui.screens.session import Session
 from ktui.widgets.document_view import DocumentView
-from ktui.widgets.prompt import Prompt
+from ktui.widgets.prompt import Prompt, how_many_match
 from ktui.widgets.split_line import Part, SplitLine
 
 _SETTLE_SECONDS = 0.1
@@ -192,8 +192,8 @@ class DocumentScreen(Screen[bool | None]):
         ]
         left += self.switches()
         if view.query_text is not None:
-            at = f"{view.match_position} of " if view.match_position else ""
-            left.append((f"  /{view.query_text.text}  {at}{len(view.matches)} match", "$text-warning"))
+            found = how_many_match(len(view.matches), view.match_position)
+            left.append((f"  /{view.query_text.text}  {found}", "$text-warning"))
         self.query_one("#document-title", SplitLine).show(left, [self._note])
 
     @property

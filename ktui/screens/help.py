@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
@@ -98,7 +99,8 @@ class HelpScreen(ModalScreen[None]):
             yield Label(f"Keys on {self._title}  (esc closes)", id="help-title")
             with VerticalScroll(id="help-body"):
                 for title, entries in self._groups:
-                    yield Static(_group(title, entries), classes="help-group")
+                    yield Label(title, classes="help-group--title", markup=False)
+                    yield Static(_group(entries), classes="help-group")
 
     def on_mount(self) -> None:
         self.query_one("#help-body").focus()
@@ -107,11 +109,11 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _group(title: str, entries: Sequence[tuple[str, str]]) -> Content:
-    return Content("\n").join(_lines(title, entries))
-
-
-def _lines(title: str, entries: Iterable[tuple[str, str]]) -> Iterable[Content]:
-    yield Content.styled(title, "$text-accent bold")
+def _group(entries: Iterable[tuple[str, str]]) -> Table:
+    """Keys and what they do side by side; what needs more than a line goes on below itself."""
+    group = Table.grid(padding=(0, 1, 0, 2), pad_edge=True)
+    group.add_column(min_width=22, no_wrap=True)
+    group.add_column()
     for keys, text in entries:
-        yield Content.assemble((f"  {keys:<18} ", "bold"), text)
+        group.add_row(Text(keys, style="bold"), Text(text))
+    return group

@@ -19,6 +19,7 @@ from ktui.kube.resource import Object, Resource
 BATCH_SECONDS = 1 / 30
 _PAGE = 500
 _RELIST_SECONDS = 0.1
+_POLL_SECONDS = 5.0
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -85,11 +86,17 @@ class LiveTable:
             try:
                 version = await self._list(sink)
                 failures = 0
-                await self._follow(sink, version)
+                if self._can_be_watched:
+                    await self._follow(sink, version)
+                else:
+                    await self._clock.sleep(_POLL_SECONDS)
+                    continue
             except StatusError as error:
                 if error.is_expired:
                     await self._clock.sleep(_RELIST_SECONDS)
                     continue
+                if error.code == 404 and self._listed:
+                    sink.on_rows((), append=False, more=False)  # the kind is gone, and all of it
                 if error.code in (400, 401, 403, 404, 405):
                     sink.on_link(Link.REFUSED, error.message)
                     return
@@ -100,6 +107,11 @@ class LiveTable:
             failures += 1
             sink.on_link(Link.RECONNECTING, problem)
             await self._clock.sleep(delay)
+
+    @property
+    def _can_be_watched(self) -> bool:
+        """Kinds that are worked out at every read (metrics) can only be listed again and again."""
+        return not self._resource.verbs or "watch" in self._resource.verbs
 
     async def _list(self, sink: Sink) -> str:
         rows: list[Object] = []

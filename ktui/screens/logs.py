@@ -24,7 +24,7 @@ from ktui.widgets.log_buffer import LogBuffer
 from ktui.widgets.log_detail import LogDetail
 from ktui.widgets.log_paint import plain_line
 from ktui.widgets.log_view import LogView
-from ktui.widgets.prompt import Prompt
+from ktui.widgets.prompt import Prompt, how_many_match
 from ktui.widgets.split_line import Part, SplitLine
 
 DEFAULT_TAIL = 10_000
@@ -141,7 +141,7 @@ class LogsScreen(Screen[None]):
         several = len(self.feed.names) > 1
         if several != self.view.model.look.sources:
             self.view.set_look(sources=several)
-        self._containers = sorted({*self._containers, *self.feed.containers})
+        self._containers = list(dict.fromkeys([*self._containers, *self.feed.containers]))
         self.view.changed()
 
     # -- what is told ----------------------------------------------------------------------------------------
@@ -172,10 +172,8 @@ class LogsScreen(Screen[None]):
                 (f"  &{view.model.filter.query.text}{around}  {counts.shown:,} shown", "$text-warning")
             )
         if view.model.search is not None:
-            at = f"{counts.match_position:,} of " if counts.match_position else ""
-            left.append(
-                (f"  /{view.model.search.query.text}  {at}{counts.matches or 0:,} match", "$text-accent")
-            )
+            found = how_many_match(counts.matches or 0, counts.match_position)
+            left.append((f"  /{view.model.search.query.text}  {found}", "$text-accent"))
         if counts.scanning:
             left.append((f"  searching, {counts.scanning:,} to go", "$text-muted"))
         if view.model.marks:

@@ -116,6 +116,9 @@ class AskText(_Ticking[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
         Binding("enter", "submit", "OK", show=False),
+        # At once, or keys typed fast after it would still go to the line that is left.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
     def __init__(

@@ -23,6 +23,14 @@ def _nothing(text: str) -> Sequence[str]:
     return ()
 
 
+def how_many_match(count: int, at: int | None) -> str:
+    """What a search found, for a status line; `at` is the match that is shown."""
+    if not count:
+        return "no match"
+    where = f"{at:,} of " if at else ""
+    return f"{where}{count:,} match{'' if count == 1 else 'es'}"
+
+
 class _Completion(Suggester):
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)

@@ -244,6 +244,18 @@ async def test_help_and_palette_come_from_the_same_actions(cluster: TuiCluster) 
         await browser.says("Restart")
 
 
+async def test_long_help_goes_on_below_itself(cluster: TuiCluster) -> None:
+    async with browsing(cluster, size=(60, 30)) as browser:
+        await browser.pilot.press("?")
+        await browser.says("Keys on Pod")
+        lines = [line.strip(" │╭╮╰╯─▁▂▃▄▅▆▇█") for line in browser.text.splitlines()]
+        row = next(number for number, line in enumerate(lines) if line.startswith("esc "))
+        assert lines[row] == "esc                     Close the filter, the"
+        assert lines[row + 1] == "marks, the view"
+        column = browser.text.splitlines()[row].index("Close")
+        assert browser.text.splitlines()[row + 1].index("marks") == column
+
+
 async def test_related_objects(cluster: TuiCluster) -> None:
     await cluster.node()
     await cluster.deployment("web")

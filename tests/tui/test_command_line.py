@@ -61,6 +61,19 @@ def test_completion_offers_kinds_then_namespaces() -> None:
     assert complete("deploy kube") == "deploy kube-system"
     assert complete("deploy default x") is None
     assert complete("qu") == "quit"
+    assert complete("q de") is None
+
+
+def test_completion_offers_what_a_command_takes() -> None:
+    def complete(text: str) -> list[str]:
+        taken = {"theme": ["ktui-dark", "ktui-light"], "namespaces": ["all", "default"]}
+        return list(
+            complete_command(text, CATALOG, REGISTRY, ["kube-system"], lambda it: taken.get(it.id, ()))
+        )
+
+    assert complete("theme kt") == ["theme ktui-dark", "theme ktui-light"]
+    assert complete("ns de") == ["ns default"]
+    assert complete("theme ku") == []
 
 
 def test_kinds_that_cannot_be_listed_are_no_views() -> None:

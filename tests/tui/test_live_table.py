@@ -13,7 +13,7 @@ from ktui.client.base import ListOptions, WatchEvent, WatchOptions
 from ktui.kube.clock import FakeClock
 from ktui.kube.errors import StatusError, expired, forbidden, unavailable
 from ktui.kube.kinds import PODS
-from ktui.kube.resource import Object, ObjectKey
+from ktui.kube.resource import Object, ObjectKey, Resource
 from ktui.screens.live_table import Link, LiveTable
 
 
@@ -99,15 +99,31 @@ def table(*rows: Object, version: str = "10", token: str = "") -> Object:
 
 
 @asynccontextmanager
-async def running(client: ScriptedClient, clock: FakeClock | None = None) -> AsyncIterator[RecordingSink]:
+async def running(
+    client: ScriptedClient, clock: FakeClock | None = None, resource: Resource = PODS
+) -> AsyncIterator[RecordingSink]:
     sink = RecordingSink()
-    live = LiveTable(client, PODS, "default", clock=clock)  # type: ignore[arg-type] - a stand-in with what is asked of it
+    live = LiveTable(client, resource, "default", clock=clock)  # type: ignore[arg-type] - a stand-in with what is asked of it
     task = asyncio.create_task(live.run(sink))
     try:
         yield sink
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_cannot_be_watched_is_listed_again_and_again() -> None:
+    usage = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True, verbs=("get", "list"))
+    client = ScriptedClient([table(row("a", 1)), table(row("a", 1), row("b", 2)), table(row("b", 2))])
+    clock = FakeClock()
+    async with running(client, clock, usage) as sink:
+        await sink.until(lambda calls: ("link", Link.LIVE, "") in calls)
+        await clock.advance(5)
+        await clock.advance(5)
+        await sink.until(lambda calls: ("rows", ["b"], False, False) in calls)
+    assert [c[1] for c in sink.calls if c[0] == "rows"] == [["a"], ["a", "b"], ["b"]]
+    assert client.starts == []
+    assert {c[1] for c in sink.calls if c[0] == "link"} == {Link.LIVE}
 
 
 async def test_a_first_list_shows_page_by_page() -> None:

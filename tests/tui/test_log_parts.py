@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ktui.screens.container_state import container_now, explain
+from ktui.screens.container_state import container_names, container_now, explain
 from ktui.screens.log_feed import shortened
 from ktui.screens.log_merge import QUIET_SECONDS, LogMerge
 from ktui.widgets.log_ansi import plain_text, safe_text
@@ -14,6 +14,7 @@ from ktui.widgets.log_buffer import NOTE, LogBuffer, split_line
 from ktui.widgets.log_format import level_of, parse_structured, pretty
 from ktui.widgets.log_model import LogModel
 from ktui.widgets.log_paint import plain_line, short_stamp
+from ktui.widgets.prompt import how_many_match
 
 
 @settings(max_examples=40, deadline=None)
@@ -216,6 +217,27 @@ def test_stamps_and_names() -> None:
     assert plain_line(b"2026-03-01T12:00:00Z hi\r", "web") == "2026-03-01T12:00:00Z web hi"
     assert shortened(["web-6f-a1", "web-6f-b2"]) == ["a1", "b2"]
     assert shortened(["web", "web-1"]) == ["web", "web-1"]
+
+
+def test_the_containers_that_people_mean_come_first() -> None:
+    spec = {
+        "initContainers": [{"name": "side", "restartPolicy": "Always"}],
+        "containers": [{"name": "web"}, {"name": "cache"}],
+        "ephemeralContainers": [{"name": "debugger"}],
+    }
+    assert container_names({"spec": spec}) == ["web", "cache", "debugger", "side"]
+    annotations = {"kubectl.kubernetes.io/default-container": "cache"}
+    named = container_names({"metadata": {"annotations": annotations}, "spec": spec})
+    assert named == ["cache", "web", "debugger", "side"]
+
+
+def test_how_many_match() -> None:
+    assert [how_many_match(0, 0), how_many_match(1, 0), how_many_match(1, 1)] == [
+        "no match",
+        "1 match",
+        "1 of 1 match",
+    ]
+    assert how_many_match(1200, 3) == "3 of 1,200 matches"
 
 
 def test_container_states_in_words() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from test_browser import browsing
+from textual import events
 from tui_cluster import TuiCluster, until
 
 from ktui.engine.api.local import LocalClient
@@ -100,9 +101,10 @@ async def test_a_change_by_hand_stays_when_its_file_is_paused_with_it(
         await browser.shows("web")
         await browser.pilot.press("s")
         await browser.says("Pause web.yaml, so that it stays")
-        await browser.pilot.press("end", "backspace", "5", "tab", "space")
-        await browser.says("[x] Pause web.yaml, so that it stays")
-        await browser.pilot.press("enter")
+        await browser.pilot.press("end", "backspace")
+        # As fast as a terminal may send them: nothing waits for the tab to have moved the focus.
+        for key, character in (("5", "5"), ("tab", "\t"), ("space", " "), ("enter", "\r")):
+            browser.app.post_message(events.Key(key, character))
         await browser.says("Scaled deployment/web to 5")
         assert (await annotations(cluster, "web-1"))["ktui.dev/paused"] == "true"
         await browser.says("web.yaml paused (:mf)")
@@ -160,8 +162,32 @@ async def test_pause_reapply_and_pause_all(cluster: TuiCluster, folder: Path) ->
         await browser.pilot.press("r")
         await browser.says("Applying page.yaml anew")
         assert "ktui.dev/reapply-requested-at" in await annotations(cluster, "page-1")
+        await browser.pilot.press("down", "p")
+        await browser.says("Paused web.yaml")
+        await browser.pilot.press("r")
+        await browser.says("web.yaml is paused; p resumes it")
+        assert "ktui.dev/reapply-requested-at" not in await annotations(cluster, "web-1")
         await browser.pilot.press("P")
         await browser.says("Paused the folder")
+        await browser.pilot.press("r")
+        await browser.says("The folder is paused; P resumes it")
+
+
+async def test_editing_what_a_file_brought_says_what_becomes_of_it(cluster: TuiCluster, folder: Path) -> None:
+    (folder / "page.yaml").touch()
+    async with browsing(cluster, size=(130, 30), command="cm") as browser:
+        await browser.shows("page")
+        await browser.pilot.press("e")
+        await browser.says("the folder puts back what")
+        await browser.pilot.press("escape")
+        await cluster.client.patch(
+            MANIFEST_FILES, "page-1", {"metadata": {"annotations": {"ktui.dev/paused": "true"}}}
+        )
+        await browser.pilot.press("e")
+        await browser.says("It comes from the manifest page.yaml, which is paused.")
+        assert "applied once it is resumed" in browser.text
+        assert "it stays until" in browser.text
+        assert "puts back" not in browser.text
 
 
 async def test_a_deletion_that_waits_is_asked_about(cluster: TuiCluster, folder: Path) -> None:

@@ -16,6 +16,7 @@ from ktui.kube.clock import FakeClock
 from ktui.kube.kinds import ENDPOINT_SLICES, INGRESSES
 from ktui.screens.cluster_bar import ClusterBar
 from ktui.screens.session import Connection
+from ktui.widgets import flashes
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -51,7 +52,12 @@ def network_app() -> KtuiApp:
     [((), "1/2"), (("down", "t"), "CrashLoopBackOff"), (("down", "F"), "Forward to service/web")],
     ids=["services", "tree", "forward"],
 )
-def test_screen(snap_compare: Any, keys: tuple[str, ...], shows: str) -> None:
+def test_screen(
+    snap_compare: Any, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], shows: str
+) -> None:
+    # However slow the machine is: what has changed stays bright.
+    monkeypatch.setattr(flashes, "BRIGHT_SECONDS", 3600.0)
+    monkeypatch.setattr(flashes, "FADED_SECONDS", 3600.0)
     app = network_app()
 
     async def reach(pilot: Pilot[Any]) -> None:

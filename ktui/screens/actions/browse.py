@@ -150,7 +150,9 @@ ACTIONS = (
     ),
     Action(
         id="namespaces", key="", title="Namespaces", group=_GO, run=_namespaces,
-        commands=("ns", "namespace", "namespaces"), help="List namespaces, or with a name change to it",
+        commands=("ns", "namespace", "namespaces"),
+        arguments=lambda app, session: ("all", *session.namespaces),
+        help="List namespaces, or with a name change to it",
     ),
     *(
         Action(
@@ -172,6 +174,7 @@ ACTIONS = (
     Action(id="save", key="ctrl+s", title="Save", group=_SHOW, run=_save, help="Save the shown rows as a CSV file"),
     Action(
         id="theme", key="", title="Light / dark", group=_APP, run=_theme, commands=("theme",),
+        arguments=lambda app, session: sorted(app.available_themes),
         help="Change between the dark and the light theme, or to a named one",
     ),
     Action(id="screenshot", key="", title="Screenshot", group=_APP, run=_save_screenshot, commands=("screenshot",), help="Save the screen as SVG"),

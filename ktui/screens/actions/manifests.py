@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ktui.kube.kinds import MANIFEST_FILES
@@ -78,12 +79,27 @@ async def _edit(context: ActionContext) -> None:
 async def _reapply(context: ActionContext) -> None:
     now = datetime.fromtimestamp(context.session.now(), UTC).isoformat()
     records = await read_records(context.client, context.session.catalog)
+    if any(is_folder(record) and is_paused(record) for record in records):
+        context.browser.notify("The folder is paused; P resumes it", severity="warning")
+        return
     paths = {record["metadata"]["name"]: str(record["spec"]["path"]) for record in records}
-    for item in context.items:
-        await annotate(context.client, item.name, {REAPPLY_ANNOTATION: now})
-    names = ", ".join(paths.get(item.name, item.name) for item in context.items[:3])
-    more = f" and {len(context.items) - 3} more" if len(context.items) > 3 else ""
-    context.browser.notify(f"Applying {names}{more} anew", markup=False)
+    resting = {record["metadata"]["name"] for record in records if is_paused(record)}
+    paused = [paths[item.name] for item in context.items if item.name in resting]
+    applied = [item.name for item in context.items if item.name not in resting]
+    for name in applied:
+        await annotate(context.client, name, {REAPPLY_ANNOTATION: now})
+    if applied:
+        named = _named([paths.get(name, name) for name in applied])
+        context.browser.notify(f"Applying {named} anew", markup=False)
+    if paused:
+        verb = "is" if len(paused) == 1 else "are"
+        text = f"{_named(paused)} {verb} paused; p resumes {'it' if len(paused) == 1 else 'them'}"
+        context.browser.notify(text, severity="warning", markup=False)
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more
 
 
 async def _pause(context: ActionContext) -> None:

@@ -7,7 +7,7 @@ from ktui.kube.kinds import PODS
 from ktui.screens.actions.registry import Action, ActionContext
 from ktui.screens.container_state import container_names, container_now
 from ktui.screens.containers import CONTAINERS
-from ktui.screens.manifest_files import bringer_of, path_of, read_records
+from ktui.screens.manifest_files import bringer_of, is_folder, is_paused, path_of, read_records
 from ktui.screens.outside import edit_file, run_in_terminal
 from ktui.widgets.dialogs import Choose
 
@@ -23,16 +23,21 @@ async def _edit(context: ActionContext) -> None:
     from ktui.screens.edit import Edit
 
     item, browser = context.item, context.browser
-    file = bringer_of(await read_records(context.client, context.session.catalog), item.uid)
+    records = await read_records(context.client, context.session.catalog)
+    file = bringer_of(records, item.uid)
     if file is not None:
         path = path_of(file)
+        rests = is_paused(file) or any(is_folder(record) and is_paused(record) for record in records)
         choices = [
-            ("file", f"Edit {path} (the folder is the truth)"),
-            ("object", "Edit the object all the same (the folder puts back what differs)"),
+            ("file", f"Edit {path} ({'applied once it is resumed' if rests else 'the folder is the truth'})"),
+            ("object", "Edit the object itself (it stays until the file is resumed)")
+            if rests
+            else ("object", "Edit the object all the same (the folder puts back what differs)"),
         ]
         if not path.exists():
             choices = choices[1:]
-        body = [f"It comes from the manifest {(file.get('spec') or {}).get('path')}."]
+        name = (file.get("spec") or {}).get("path")
+        body = [f"It comes from the manifest {name}{', which is paused' if rests else ''}."]
         answer = await context.show(Choose(f"Edit {item.path}", choices, body))
         if answer == "file":
             written = await edit_file(context.app, path)

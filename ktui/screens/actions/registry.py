@@ -72,6 +72,8 @@ class Action:
     run: Callable[[ActionContext], Awaitable[None]]
     kinds: frozenset[str] = frozenset()
     """`Resource.key`s it applies to; empty: every kind."""
+    subresource: str = ""
+    """Kinds that have it are applied to besides `kinds`: custom ones that scale."""
     verb: str = ""
     """API verb the kind must serve (`delete`, `patch`)."""
     needs: Needs = "nothing"
@@ -82,10 +84,12 @@ class Action:
     commands: tuple[str, ...] = ()
     """Names it has on the `:` line."""
     key_display: str | None = None
+    arguments: Callable[[App[Any], Session], Sequence[str]] | None = None
+    """What may follow its command, for completion."""
 
     def applies(self, resource: Resource) -> bool:
         """Whether the action makes sense on a kind."""
-        if self.kinds and resource.key not in self.kinds:
+        if self.kinds and resource.key not in self.kinds and self.subresource not in resource.subresources:
             return False
         return not self.verb or not resource.verbs or self.verb in resource.verbs
 

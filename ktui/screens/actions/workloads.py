@@ -202,6 +202,7 @@ async def _pause(context: ActionContext) -> None:
 ACTIONS = (
     Action(
         id="scale", key="s", title="Scale", group=_GROUP, run=_scale, needs="rows", kinds=_SCALABLE, footer=True,
+        subresource="scale",
         verb="patch", help="Set the number of replicas",
     ),
     Action(
