@@ -4,6 +4,7 @@ import msgspec
 from kubelet_world import condition, container, pod, status_of, terminated, waiting, world  # noqa: F401
 from lightkube.models.core_v1 import Pod
 
+from ktui.client.base import PatchType
 from ktui.engine.kubelet.hosts_file import hosts_file
 from ktui.engine.kubelet.runtime.base import ExecResult
 from ktui.kube.kinds import LEASES, NODES
@@ -30,6 +31,31 @@ async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811 - a
             break
         await world.settle()
     assert renewed["spec"]["renewTime"] > lease["spec"]["renewTime"]
+
+
+async def test_what_others_advertise_on_the_node_is_allocated(world):  # noqa: F811 - a fixture of that name
+    async def status():
+        return (await world.client.get(NODES, "node-1"))["status"]
+
+    async def advertise(amount):
+        patch = {"status": {"capacity": {"example.com/dongle": amount}}}
+        await world.client.patch(NODES, "node-1", patch, patch_type=PatchType.MERGE, subresource="status")
+
+    async def allocated(amount):
+        for _ in range(500):
+            if (await status())["allocatable"].get("example.com/dongle") == amount:
+                return
+            await world.settle()
+        raise AssertionError(await status())
+
+    await advertise("4")
+    await allocated("4")
+    assert (await status())["capacity"]["example.com/dongle"] == "4"
+    version = (await world.client.get(NODES, "node-1"))["metadata"]["resourceVersion"]
+    await world.clock.advance(20)
+    assert (await world.client.get(NODES, "node-1"))["metadata"]["resourceVersion"] == version
+    await advertise(None)
+    await allocated(None)
 
 
 async def test_a_bound_pod_runs_and_its_status_tells_the_truth(world):  # noqa: F811 - a fixture of that name

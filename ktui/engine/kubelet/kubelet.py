@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lightkube.models.core_v1 import ConfigMap, Node, Pod, PodSpec, Secret
+from lightkube.models.core_v1 import ConfigMap, Node, NodeStatus, Pod, PodSpec, Secret
 from lightkube.models.meta_v1 import ObjectMeta
 
 from ktui.client.base import Client
@@ -175,6 +175,7 @@ class Kubelet:
                 await self._registration.register()
                 await self._pods.wait_synced()
                 self._listen(self._pods, self._pod_changed)
+                self._listen(self._nodes, self._node_changed)
                 self._listen(self._config_maps, self._config_map_changed)
                 self._listen(self._secrets, self._secret_changed)
                 self._listen(self._bundles, self._bundle_changed)
@@ -241,6 +242,14 @@ class Kubelet:
             if worker.admitted and not pods.is_terminal(worker.pod)
         ]
         return check_admission(pod, others, self.context.allocatable, self._node_labels(), self._node_name)
+
+    def _node_changed(self, delta: Delta[Node]) -> None:
+        node = delta.new
+        if node is None or node.metadata is None or delta.key.name != self._node_name:
+            return
+        status: Any = node.status or NodeStatus()
+        version = node.metadata.resourceVersion or ""
+        self._registration.seen(version, status.capacity or {}, status.allocatable or {})
 
     def _node_labels(self) -> Mapping[str, str]:
         node = self._nodes.get(ObjectKey("", self._node_name))

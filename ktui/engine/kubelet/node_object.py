@@ -13,6 +13,7 @@ from ktui.engine.kubelet.pressure import DISK_RESERVE, MEMORY_RESERVE, PIDS_RESE
 from ktui.engine.kubelet.runtime.base import ImageRecord, RuntimeInfo
 from ktui.kube import version
 from ktui.kube.clock import rfc3339
+from ktui.kube.data import mapping
 from ktui.kube.resource import Object
 
 KUBELET_VERSION = version.GIT_VERSION
@@ -49,6 +50,21 @@ def allocatable(identity: NodeIdentity, machine: Machine) -> dict[str, str]:
         "memory": f"{max(machine.memory - MEMORY_RESERVE, 0) // 1024}Ki",
         "ephemeral-storage": str(int(machine.disk * (1 - DISK_RESERVE))),
     }
+
+
+def extended_allocatable(status: Object) -> dict[str, str | None]:
+    """What others advertise in a node's capacity (`example.com/dongle`) can be given to pods.
+
+    By name, with None for what they have taken back; `status` is what the API has.
+    """
+    capacity, given = mapping(status, "capacity"), mapping(status, "allocatable")
+    gone = {name: None for name in given if _is_extended(name) and name not in capacity}
+    return {**gone, **{name: amount for name, amount in capacity.items() if _is_extended(name)}}
+
+
+def _is_extended(name: str) -> bool:
+    """A resource with a domain of its own, not Kubernetes'."""
+    return "/" in name and "kubernetes.io/" not in name
 
 
 def node_labels(identity: NodeIdentity, machine: Machine) -> dict[str, str]:
@@ -109,7 +125,7 @@ def node_status(
     """The status fields the kubelet owns; `pressed` by condition type, `before` is the status the API has."""
     return {
         "capacity": capacity(identity, machine),
-        "allocatable": allocatable(identity, machine),
+        "allocatable": {**allocatable(identity, machine), **extended_allocatable(before)},
         "addresses": [
             *({"type": "InternalIP", "address": address} for address in identity.addresses),
             {"type": "Hostname", "address": identity.name},
@@ -182,10 +198,15 @@ def _conditions(
 
 def differs(before: Object, after: Object) -> bool:
     """Whether anything but heartbeat times changed."""
-    return any(_plain(name, before.get(name)) != _plain(name, value) for name, value in after.items())
+    return any(
+        _plain(name, before.get(name), value) != _plain(name, value, value) for name, value in after.items()
+    )
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(name: str, value: Any, after: Any) -> Any:
+    if name in ("capacity", "allocatable"):
+        amounts: Object = value or {}
+        return {resource: amounts.get(resource) for resource in after}
     if name != "conditions":
         return value
     conditions: list[Object] = value or []

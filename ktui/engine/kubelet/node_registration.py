@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ktui.client.base import Client, PatchType, WriteOptions
@@ -16,6 +16,7 @@ from ktui.engine.kubelet.machine import Machine
 from ktui.engine.kubelet.node_object import (
     NodeIdentity,
     differs,
+    extended_allocatable,
     new_node,
     node_labels,
     node_status,
@@ -24,6 +25,7 @@ from ktui.engine.kubelet.pressure import Pressure
 from ktui.engine.kubelet.recording import EventKind, Recorder
 from ktui.engine.kubelet.runtime.base import ImageRecord, Runtime, RuntimeCallError, RuntimeInfo
 from ktui.kube.clock import Clock, rfc3339_micro
+from ktui.kube.data import section
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import LEASES, NODES
 from ktui.kube.resource import Object
@@ -71,6 +73,16 @@ class NodeRegistration:
         """The Node's labels as last written or read."""
         metadata: Object = self._node.get("metadata") or {}
         return metadata.get("labels") or {}
+
+    def seen(self, version: str, capacity: Mapping[str, str], allocatable: Mapping[str, str]) -> None:
+        """The API shows the Node: what others advertise on it is allocated from now on."""
+        metadata: Object = self._node.get("metadata") or {}
+        if int(version or 0) <= int(metadata.get("resourceVersion") or 0):
+            return  # Older than what was written last.
+        amounts: Object = {"capacity": capacity, "allocatable": allocatable}
+        self._node = {**self._node, "status": {**section(self._node, "status"), **amounts}}
+        if any(allocatable.get(name) != amount for name, amount in extended_allocatable(amounts).items()):
+            self._changed.set()
 
     def runtime_state(self, error: str) -> None:
         """Tell whether the container runtime answers ("" when it does)."""
