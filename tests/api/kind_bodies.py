@@ -99,5 +99,9 @@ CLUSTER_BODIES: dict[str, Object] = {
     "volumeattachments.storage.k8s.io": {
         "spec": {"attacher": "example.com", "nodeName": "n", "source": {"persistentVolumeName": "v"}}
     },
-    "volumeattributesclasses.storage.k8s.io": {"driverName": "example.com", "parameters": {"iops": "1"}},
+    "volumeattributesclasses.storage.k8s.io": {
+        "metadata": {"finalizers": ["kubernetes.io/vac-protection"]},
+        "driverName": "example.com",
+        "parameters": {"iops": "1"},
+    },
 }

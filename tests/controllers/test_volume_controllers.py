@@ -9,7 +9,15 @@ from ktui.client.base import DeleteOptions
 from ktui.engine.controllers.local_path import LocalPathProvisioner
 from ktui.engine.controllers.runtime import ControllerRunner
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
+from ktui.kube.kinds import (
+    EVENTS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+    VOLUME_ATTRIBUTES_CLASSES,
+)
 
 
 @pytest.fixture
@@ -364,3 +372,20 @@ async def test_a_claim_without_class_gets_the_default_once_there_is_one(world):
         "ExternalProvisioning: Waiting for a volume to be created either by the external provisioner "
         "'example.com/none'"
     )
+
+
+async def test_a_class_of_attributes_stays_while_a_volume_has_it(world):
+    for name in ("fast", "unused"):
+        body = {"metadata": {"name": name}, "driverName": "a.example.com", "parameters": {"iops": "9"}}
+        await world.client.create(VOLUME_ATTRIBUTES_CLASSES, body)
+    made = volume("v", csi={"driver": "a.example.com", "volumeHandle": "h"}, volumeAttributesClassName="fast")
+    del made["spec"]["hostPath"]
+    await world.apply(PERSISTENT_VOLUMES, made)
+    for name in ("fast", "unused"):
+        await world.client.delete(VOLUME_ATTRIBUTES_CLASSES, name)
+    await world.settle()
+    assert not await world.exists(VOLUME_ATTRIBUTES_CLASSES, "unused", "")
+    assert await world.exists(VOLUME_ATTRIBUTES_CLASSES, "fast", "")
+    await world.client.delete(PERSISTENT_VOLUMES, "v")
+    await world.settle()
+    assert not await world.exists(VOLUME_ATTRIBUTES_CLASSES, "fast", "")

@@ -46,7 +46,11 @@ from ktui.engine.controllers.tainteviction import TaintEvictionController
 from ktui.engine.controllers.tokensecrets import TokenSecretController
 from ktui.engine.controllers.trustbundles import TrustBundlePublisher
 from ktui.engine.controllers.ttlafterfinished import TTLAfterFinished
-from ktui.engine.controllers.volume_protection import ClaimProtection, VolumeProtection
+from ktui.engine.controllers.volume_protection import (
+    AttributesClassProtection,
+    ClaimProtection,
+    VolumeProtection,
+)
 from ktui.kube.clock import Clock
 
 
@@ -113,6 +117,7 @@ def default_controllers(
         EphemeralVolumes(client, recorder.named("ephemeral_volume")),
         ClaimProtection(client),
         VolumeProtection(client),
+        AttributesClassProtection(client),
         *provisioning,
         *signing,
     ]

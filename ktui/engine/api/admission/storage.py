@@ -9,7 +9,12 @@ from ktui.engine.api.admission.base import Attributes, Mutating, Validating, Vie
 from ktui.engine.api.documents import with_metadata
 from ktui.kube.data import section, string, strings
 from ktui.kube.errors import forbidden
-from ktui.kube.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES
+from ktui.kube.kinds import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    STORAGE_CLASSES,
+    VOLUME_ATTRIBUTES_CLASSES,
+)
 from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object
 from ktui.kube.storage import class_of, default_class, storage_of
@@ -17,6 +22,7 @@ from ktui.kube.storage import class_of, default_class, storage_of
 _FINALIZERS: Final = {
     PERSISTENT_VOLUME_CLAIMS.key: "kubernetes.io/pvc-protection",
     PERSISTENT_VOLUMES.key: "kubernetes.io/pv-protection",
+    VOLUME_ATTRIBUTES_CLASSES.key: "kubernetes.io/vac-protection",
 }
 
 
@@ -36,7 +42,7 @@ class DefaultStorageClass(Mutating):
 
 
 class StorageObjectInUseProtection(Mutating):
-    """New claims and volumes stay while pods use them, or claims are bound to them."""
+    """New claims, volumes and classes of attributes stay while something uses them."""
 
     def __init__(self, view: View) -> None:
         del view
