@@ -323,3 +323,20 @@ async def test_cluster_scoped_objects_apply_too(client: LocalClient):
     obj = await apply(client, NODES, node, "one")
     assert "namespace" not in obj["metadata"]
     assert managers(obj)["one/Apply"]["f:metadata"] == {"f:labels": {"f:a": {}}}
+
+
+async def test_owned_fields_are_written_in_one_order(client: LocalClient):
+    """Clients compare the text of managedFields."""
+    created = await client.create(PODS, pod("p"))
+    await client.patch(PODS, "p", {"metadata": {"labels": {"b": "1", "a": "1"}}}, "default")
+    obj = await client.patch(
+        PODS, "p", {"status": {"podIP": "10.0.0.1", "message": "x"}}, "default", subresource="status"
+    )
+
+    def check(fields: Object) -> None:
+        assert list(fields) == sorted(fields)
+        for inner in fields.values():
+            check(inner)
+
+    for entry in (*created["metadata"]["managedFields"], *obj["metadata"]["managedFields"]):
+        check(entry["fieldsV1"])

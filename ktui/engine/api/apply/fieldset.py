@@ -119,3 +119,12 @@ def _step(name: str) -> str:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def in_order(fields: FieldSet) -> FieldSet:
+    """The same set with its steps sorted, as Kubernetes writes them: clients compare the text."""
+    steps = list(fields)
+    ordered = sorted(steps)
+    inner = {step: in_order(child) if (child := fields[step]) else child for step in ordered}
+    same = ordered == steps and all(inner[step] is fields[step] for step in steps)
+    return fields if same else inner

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ktui.engine.api.apply.entries import Entry, Operation, are_wellformed, decoded, encoded, is_reset
-from ktui.engine.api.apply.fieldset import FieldSet, difference, intersection, paths, union
+from ktui.engine.api.apply.fieldset import FieldSet, difference, in_order, intersection, paths, union
 from ktui.engine.api.apply.merging import merged, pruned
 from ktui.engine.api.apply.ownership import ListItemError, claimed, compared, held
 from ktui.engine.api.documents import metadata_of
@@ -160,7 +160,8 @@ class Managers:
 
     def _entry(self, managing: Managing, operation: Operation, fields: FieldSet) -> Entry:
         now = rfc3339(self._clock.now())
-        return Entry(managing.manager, operation, managing.api_version, managing.subresource, now, fields)
+        ordered = in_order(fields)
+        return Entry(managing.manager, operation, managing.api_version, managing.subresource, now, ordered)
 
     def _with(
         self, entries: Sequence[Entry], managing: Managing, operation: Operation, fields: FieldSet
