@@ -9,7 +9,15 @@ from ktui.client.events import EventRecorder
 from ktui.engine.controllers.local_path import LocalPathProvisioner
 from ktui.engine.controllers.persistentvolume import PersistentVolumeController
 from ktui.engine.controllers.runtime import ControllerRunner
-from ktui.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
+from ktui.kube.kinds import (
+    CSI_DRIVERS,
+    CSI_STORAGE_CAPACITIES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+)
 
 SELECTED = "volume.kubernetes.io/selected-node"
 UNBOUND = (
@@ -297,3 +305,34 @@ async def test_a_volume_is_used_in_its_zones_only(cluster_api):
     assert (await cluster_api.refused("late"))["message"].startswith(
         "0/1 nodes are available: 1 node(s) had no available volume zone."
     )
+
+
+async def test_a_driver_that_tells_of_its_storage_gets_no_pod_where_there_is_too_little(cluster_api):
+    await cluster_api.node("small", labels={"rack": "1"})
+    await cluster_api.node("large", labels={"rack": "2"})
+    driver = {"metadata": {"name": "example.com"}, "spec": {"storageCapacity": True}}
+    await cluster_api.client.create(CSI_DRIVERS, driver)
+    await cluster_api.client.create(STORAGE_CLASSES, storage_class("remote", "example.com"))
+    await cluster_api.client.create(PERSISTENT_VOLUME_CLAIMS, claim(class_name="remote"), "default")
+
+    async def tell(rack, size, **fields):
+        told = {
+            "metadata": {"name": f"rack-{rack}", "namespace": "default"},
+            "storageClassName": "remote",
+            "nodeTopology": {"matchLabels": {"rack": rack}},
+            "capacity": size,
+            **fields,
+        }
+        await cluster_api.client.create(CSI_STORAGE_CAPACITIES, told, "default")
+
+    await tell("1", "100Gi", maximumVolumeSize="1Mi")
+    await cluster_api.pod("web", volumes=using("data"))
+    found = await cluster_api.refused("web")
+    assert found["message"].startswith("0/2 nodes are available: 2 node(s) did not have enough free storage.")
+    await tell("2", "1Gi")
+    await cluster_api.clock.advance(2)
+
+    async def selected():
+        return ((await the_claim(cluster_api))["metadata"].get("annotations") or {}).get(SELECTED)
+
+    assert await cluster_api.until(selected) == "large"

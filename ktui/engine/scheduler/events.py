@@ -23,9 +23,11 @@ class ClusterEvent(Enum):
     """A placed pod was deleted, finished or shrank."""
     NAMESPACE_LABELS = ("namespaces", "Update")
     CLAIM = ("persistentvolumeclaims", "Update")
-    """A claim came or changed; and so for the next two."""
+    """A claim came or changed; and so for those that follow."""
     VOLUME = ("persistentvolumes", "Update")
     STORAGE_CLASS = ("storageclasses", "Update")
+    STORAGE_DRIVER = ("csidrivers", "Update")
+    STORAGE_CAPACITY = ("csistoragecapacities", "Update")
 
     @property
     def resource(self) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 from lightkube.models.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
-from lightkube.models.storage_v1 import StorageClass
+from lightkube.models.storage_v1 import CSIDriver, CSIStorageCapacity, StorageClass
 from msgspec import Struct
 
 from ktui.client.informer import Delta
@@ -96,6 +96,15 @@ class Intake:
         self._cache.volumes.set_class(delta.key.name, _plain(delta.new))
         if delta.new is not None:
             self._queue.move(ClusterEvent.STORAGE_CLASS)
+
+    def driver(self, delta: Delta[CSIDriver]) -> None:
+        self._cache.volumes.set_driver(delta.key.name, _plain(delta.new))
+        self._queue.move(ClusterEvent.STORAGE_DRIVER)
+
+    def capacity(self, delta: Delta[CSIStorageCapacity]) -> None:
+        self._cache.volumes.set_capacity(delta.key, _plain(delta.new))
+        if delta.new is not None:
+            self._queue.move(ClusterEvent.STORAGE_CAPACITY)
 
     def _pod_pending(self, key: ObjectKey, pod: Pod) -> None:
         uid = _uid(pod)

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 from lightkube.models.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from lightkube.models.policy_v1 import PodDisruptionBudget
-from lightkube.models.storage_v1 import StorageClass
+from lightkube.models.storage_v1 import CSIDriver, CSIStorageCapacity, StorageClass
 
 from ktui.client.base import Client, DeleteOptions, PatchType
 from ktui.client.informer import Informer, Informers
@@ -38,6 +38,8 @@ from ktui.engine.scheduler.volume_plan import VolumePlan
 from ktui.kube.clock import Clock
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import (
+    CSI_DRIVERS,
+    CSI_STORAGE_CAPACITIES,
     NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
@@ -91,6 +93,8 @@ class Scheduler:
         self._volumes = informers.of(PERSISTENT_VOLUMES, PersistentVolume)
         self._disruption_budgets = informers.of(POD_DISRUPTION_BUDGETS, PodDisruptionBudget)
         self._classes = informers.of(STORAGE_CLASSES, StorageClass)
+        self._drivers = informers.of(CSI_DRIVERS, CSIDriver)
+        self._capacities = informers.of(CSI_STORAGE_CAPACITIES, CSIStorageCapacity)
         self._writes = asyncio.Semaphore(CONCURRENT_WRITES)
         self._group: asyncio.TaskGroup | None = None
 
@@ -120,6 +124,8 @@ class Scheduler:
                 (self._namespaces, intake.namespace),
                 (self._nodes, intake.node),
                 (self._classes, intake.storage_class),
+                (self._drivers, intake.driver),
+                (self._capacities, intake.capacity),
                 (self._volumes, intake.volume),
                 (self._claims, intake.claim),
                 (self._pods, intake.pod),

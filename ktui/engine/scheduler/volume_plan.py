@@ -16,7 +16,9 @@ from ktui.engine.scheduler.podinfo import PodClaim, PodInfo
 from ktui.engine.scheduler.volumes import Volumes
 from ktui.kube.data import items, section, string, strings
 from ktui.kube.node_selector import NamedNode
+from ktui.kube.quantity import parse_quantity
 from ktui.kube.resource import Object, ObjectKey
+from ktui.kube.selector import Selector
 from ktui.kube.storage import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
@@ -31,6 +33,7 @@ from ktui.kube.storage import (
 
 NODE_CONFLICT: Final = "node(s) didn't match PersistentVolume's node affinity"
 BIND_CONFLICT: Final = "node(s) didn't find available persistent volumes to bind"
+NO_ROOM: Final = "node(s) did not have enough free storage"
 VOLUME_MISSING: Final = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 UNBOUND: Final = "pod has unbound immediate PersistentVolumeClaims"
 
@@ -119,11 +122,11 @@ def plan_volumes(claims: PodClaims, node: NodeInfo, volumes: Volumes) -> VolumeP
     if reason == NODE_CONFLICT:
         reasons.append(reason)
     plan = _plan(claims.waiting, node, volumes)
-    if plan is None:
-        reasons.append(BIND_CONFLICT)
+    if isinstance(plan, str):
+        reasons.append(plan)
     if reason == VOLUME_MISSING:
         reasons.append(reason)
-    return tuple(reasons) if reasons or plan is None else plan
+    return tuple(reasons) if reasons or isinstance(plan, str) else plan
 
 
 def _bound_elsewhere(claims: Iterable[Object], node: NamedNode, volumes: Volumes) -> str:
@@ -138,13 +141,13 @@ def _bound_elsewhere(claims: Iterable[Object], node: NamedNode, volumes: Volumes
 
 def _plan(
     claims: Sequence[tuple[Object, Sequence[Object]]], node: NodeInfo, volumes: Volumes
-) -> VolumePlan | None:
-    """Existing volumes first; what is left must be provisioned."""
+) -> VolumePlan | str:
+    """Existing volumes first; what is left must be provisioned. Gives the reason when it can't be done."""
     plan = VolumePlan()
     to_provision: list[Object] = []
     for claim, candidates in claims:
         if annotations_of(claim).get(SELECTED_NODE, node.name) != node.name:
-            return None
+            return BIND_CONFLICT
         for volume in candidates:
             name = string(section(volume, "metadata"), "name")
             if name not in plan.bindings and volumes.can_be_used_on(name, node):
@@ -155,17 +158,34 @@ def _plan(
         else:
             to_provision.append(claim)
     for claim in to_provision:
-        if not _can_be_made_on(claim, node, volumes):
-            return None
+        storage_class = volumes.storage_class(class_of(claim) or "")
+        if storage_class is None or not _can_be_made_on(storage_class, node):
+            return BIND_CONFLICT
+        if not _has_room(claim, storage_class, node, volumes):
+            return NO_ROOM
         plan.provisions.add(_key(claim))
         if SELECTED_NODE not in annotations_of(claim):
             plan.claims[_key(claim)] = _selected(claim, node.name)
     return plan
 
 
-def _can_be_made_on(claim: Object, node: NodeInfo, volumes: Volumes) -> bool:
-    storage_class = volumes.storage_class(class_of(claim) or "")
-    if storage_class is None or string(storage_class, "provisioner") in ("", NO_PROVISIONER):
+def _has_room(claim: Object, storage_class: Object, node: NodeInfo, volumes: Volumes) -> bool:
+    """Whether the driver says that it can make a volume so large for the node, if it says anything at all."""
+    if not volumes.tells_capacity(string(storage_class, "provisioner")):
+        return True
+    size = requested(claim)
+    for told in volumes.capacities_of(string(section(storage_class, "metadata"), "name")):
+        limit = string(told, "maximumVolumeSize") or string(told, "capacity")
+        topology: Object | None = told.get("nodeTopology")
+        if not limit or topology is None or parse_quantity(limit) < size:
+            continue
+        if Selector.of(topology).matches(node.labels):
+            return True
+    return False
+
+
+def _can_be_made_on(storage_class: Object, node: NodeInfo) -> bool:
+    if string(storage_class, "provisioner") in ("", NO_PROVISIONER):
         return False
     terms = items(storage_class, "allowedTopologies")
     return not terms or any(

@@ -7,7 +7,7 @@ shows it changed (or the binding failed), so that two pods are never given the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -22,12 +22,14 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Volumes:
-    """Claims by key, volumes and classes by name."""
+    """Claims and capacities by key, volumes, classes and drivers by name."""
 
     def __init__(self) -> None:
         self._claims: dict[ObjectKey, Object] = {}
         self._volumes: dict[str, Object] = {}
         self._classes: dict[str, Object] = {}
+        self._drivers: dict[str, Object] = {}
+        self._capacities: dict[ObjectKey, Object] = {}
         self._assumed_claims: dict[ObjectKey, Object] = {}
         self._assumed_volumes: dict[str, Object] = {}
         self._by_class: dict[str, set[str]] = {}
@@ -60,6 +62,14 @@ class Volumes:
         """None: it is gone."""
         _set(self._classes, name, storage_class)
 
+    def set_driver(self, name: str, driver: Object | None) -> None:
+        """None: it is gone."""
+        _set(self._drivers, name, driver)
+
+    def set_capacity(self, key: ObjectKey, capacity: Object | None) -> None:
+        """A CSIStorageCapacity. None: it is gone."""
+        _set(self._capacities, key, capacity)
+
     def claim(self, key: ObjectKey) -> Object | None:
         return self._assumed_claims.get(key) or self._claims.get(key)
 
@@ -79,6 +89,15 @@ class Volumes:
         """Whether the volume's node affinity allows the node."""
         terms = self._nodes.get(name)
         return terms is None or any(term.matches(node) for term in terms)
+
+    def tells_capacity(self, provisioner: str) -> bool:
+        """Whether the driver says how much storage there is where."""
+        driver = self._drivers.get(provisioner)
+        return driver is not None and bool(section(driver, "spec").get("storageCapacity"))
+
+    def capacities_of(self, class_name: str) -> Iterable[Object]:
+        """What drivers say of the storage of a class."""
+        return (each for each in self._capacities.values() if each.get("storageClassName") == class_name)
 
     def assume(self, claims: Mapping[ObjectKey, Object], volumes: Mapping[str, Object]) -> None:
         """Count on these to become so."""

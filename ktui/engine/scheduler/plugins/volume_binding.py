@@ -23,6 +23,8 @@ class VolumeBinding:
             ClusterEvent.CLAIM,
             ClusterEvent.VOLUME,
             ClusterEvent.STORAGE_CLASS,
+            ClusterEvent.STORAGE_DRIVER,
+            ClusterEvent.STORAGE_CAPACITY,
         )
     )
 
