@@ -48,10 +48,7 @@ class IndexRanges:
         return hash(self._spans)
 
     def __str__(self) -> str:
-        return ",".join(
-            str(span.first) if span.first == span.last else f"{span.first}-{span.last}"
-            for span in self._spans
-        )
+        return ",".join(_text(span) for span in self._spans)
 
     def including(self, indexes: Iterable[int]) -> IndexRanges:
         """These and the given ones."""
@@ -116,3 +113,10 @@ def _index(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 10:
         raise IndexRangeError(f'cannot convert string to integer for index: "{text}"')
     return int(text)
+
+
+def _text(span: _Span) -> str:
+    """Two are listed, three and more are a range."""
+    if span.first == span.last:
+        return str(span.first)
+    return f"{span.first}{',' if span.last == span.first + 1 else '-'}{span.last}"

@@ -238,7 +238,7 @@ async def test_too_many_failed_indexes(world):
     for pod in (await running(world))[:2]:
         await end(world, pod, "Failed")
     assert (await conditions(world))["Failed"] == "MaxFailedIndexesExceeded"
-    assert (await status(world))["failedIndexes"] == "0-1"
+    assert (await status(world))["failedIndexes"] == "0,1"
 
 
 @pytest.mark.parametrize(
