@@ -162,3 +162,17 @@ def test_an_empty_device_is_formatted_and_others_never_are(tools, tmp_path):
     tools(4)
     with pytest.raises(VolumeError, match="could not tell what /dev/none holds"):
         block_device.mount_device(device, target)
+
+
+async def test_what_is_still_mounted_is_never_deleted(tmp_path, monkeypatch):
+    folder = tmp_path / "pods" / "3b2d" / "volumes" / "kubernetes.io~persistent-volume-claim" / "data"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("kept")
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == folder)
+    made = PodVolumes(tmp_path / "pods")
+    monkeypatch.setattr(block_device.subprocess, "run", lambda *words, **fields: None)
+    await made.tear_down("3b2d")
+    assert (folder / "file").read_text() == "kept"
+    monkeypatch.undo()
+    await made.tear_down("3b2d")
+    assert not folder.exists()

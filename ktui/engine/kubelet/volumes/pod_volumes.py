@@ -7,6 +7,7 @@ are made. Disk work runs in threads.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from ktui.engine.kubelet.volumes.host_path import HostPathVolume
 from ktui.engine.kubelet.volumes.persistent import PersistentVolumeClaimVolume
 from ktui.engine.kubelet.volumes.projected import ProjectedVolume
 from ktui.engine.kubelet.volumes.secret import SecretVolume
+
+log = logging.getLogger(__name__)
 
 
 def standard_plugins() -> list[VolumePlugin]:
@@ -90,10 +93,11 @@ class PodVolumes:
         raise MountError(volume.name, "no volume plugin matched")
 
     def _tear_down(self, pod_uid: str) -> None:
-        self._unmount(pod_uid)
-        shutil.rmtree(self.pod_dir(pod_uid), ignore_errors=True)
+        if self._unmount(pod_uid):
+            shutil.rmtree(self.pod_dir(pod_uid), ignore_errors=True)
 
-    def _unmount(self, pod_uid: str) -> None:
+    def _unmount(self, pod_uid: str) -> bool:
+        """Remove the volumes, unless one is still mounted: what is in it is not the pod's to delete."""
         root = self.pod_dir(pod_uid)
         for plugin in self._plugins:
             folder = root / "volumes" / plugin.name
@@ -101,7 +105,13 @@ class PodVolumes:
                 for directory in folder.iterdir():
                     if not directory.is_symlink():
                         plugin.tear_down(directory)
+                    if directory.is_mount():
+                        log.error(
+                            "%s could not be unmounted: it is kept, and tried at the next start", directory
+                        )
+                        return False
         shutil.rmtree(root / "volumes", ignore_errors=True)
+        return True
 
 
 def _mounted_names(pod: Pod) -> set[str]:
