@@ -1,9 +1,12 @@
-"""Running Debian's `nft`, `ip` and `conntrack`: scripts in, nothing or an error with the tool's own words out."""
+"""Scripts for nftables, and running Debian's `ip` and `conntrack`: nothing or an error with the tool's own words out."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from functools import cache
+
+from ktui.engine.network.libnftables import LibNftables
 
 _SECONDS = 30.0
 
@@ -14,8 +17,26 @@ class NetworkToolError(Exception):
 
 async def nft(script: str) -> None:
     """Apply a script whole or not at all. Raises NetworkToolError with the first of nft's complaints."""
-    if script:
+    if not script:
+        return
+    if (library := _library()) is None:
         await run("nft", "-f", "-", stdin=script)
+        return
+    try:
+        async with asyncio.timeout(_SECONDS):
+            said = await library.run(script)
+    except TimeoutError:
+        raise NetworkToolError(f"nftables did not answer within {_SECONDS:.0f} s") from None
+    if said:
+        raise NetworkToolError(f"nftables: {said.splitlines()[0]}")
+
+
+@cache
+def _library() -> LibNftables | None:
+    try:
+        return LibNftables()
+    except OSError:
+        return None
 
 
 async def remove_table(table: str) -> None:

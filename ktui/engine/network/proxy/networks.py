@@ -54,14 +54,16 @@ class ServiceNetworks:
 
     async def route(self, *, anew: bool = False) -> None:
         """Make the routes to the bridge what they should be, also when it is a new one. Raises NetworkToolError."""
-        if self._is_routed and not anew:
-            return
-        self._is_routed = True
-        try:
-            await self._route()
-        except BaseException:
+        if anew:
             self._is_routed = False
-            raise
+        # Again when one comes meanwhile: whoever calls this has been woken for it.
+        while not self._is_routed:
+            self._is_routed = True
+            try:
+                await self._route()
+            except BaseException:
+                self._is_routed = False
+                raise
 
     async def _route(self) -> None:
         bridge, gateway = self._settings.bridge, self._settings.gateway

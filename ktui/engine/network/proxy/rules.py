@@ -1,8 +1,9 @@
 """nftables rules of Services: a pure function of what they ask for and where their endpoints are.
 
-A packet is looked up once, in a map from address, protocol and port to the Service's chain, so its cost does
-not grow with their number (as in kube-proxy's nftables mode,
-https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables). Sources are kept: only a
+A connection's first packet is looked up once, in a map from address, protocol and port to the Service's chain, so
+its cost does not grow with their number (as in kube-proxy's nftables mode,
+https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables); those that follow meet one rule
+a hook. Sources are kept: only a
 pod that reaches itself, the loopback address, and traffic that leaves for an address that is no pod's are
 masqueraded.
 """
@@ -44,16 +45,15 @@ def _fixed_chains(settings: NetworkSettings) -> Iterator[str]:
         "drop-it": ("drop",),
         "services": (f"{_LOOKUP} @service-ips", f"{_LOCAL_LOOKUP} @node-ports"),
         "idle": (
-            f"ct state new {_LOOKUP} @idle-service-ips",
-            f"ct state new {_LOCAL_LOOKUP} @idle-node-ports",
-            f"ct state new ip daddr {settings.service_cidr} goto refuse",
-            "ct state new ip daddr @service-networks goto refuse",
+            f"{_LOOKUP} @idle-service-ips",
+            f"{_LOCAL_LOOKUP} @idle-node-ports",
+            f"ip daddr {settings.service_cidr} goto refuse",
+            "ip daddr @service-networks goto refuse",
         ),
-        "guard { type filter hook prerouting priority -300 ; }": (
+        # Also packets of connections that are there: a pod must not get into the host's own.
+        "guard { type filter hook prerouting priority -110 ; }": (
             f'iifname "{settings.bridge}" ip daddr 127.0.0.0/8 drop',
             f'iifname "{settings.bridge}" ip saddr 127.0.0.0/8 drop',
-        ),
-        "firewall { type filter hook prerouting priority -110 ; }": (
             f"ct state new {_LOOKUP} @firewalled-ips",
         ),
         "prerouting { type nat hook prerouting priority -105 ; }": ("jump services",),
@@ -62,7 +62,7 @@ def _fixed_chains(settings: NetworkSettings) -> Iterator[str]:
     }
     for hook in ("input", "forward", "output"):
         # After the translation of addresses, which for what the host sends itself happens at -105.
-        chains[f"idle-{hook} {{ type filter hook {hook} priority 0 ; }}"] = ("jump idle",)
+        chains[f"idle-{hook} {{ type filter hook {hook} priority 0 ; }}"] = ("ct state new jump idle",)
     for chain in chains:
         yield f"add chain {chain}"
     for chain, rules in chains.items():
