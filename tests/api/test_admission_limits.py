@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from crd_world import CrdWorld
 
-from ktui.client.base import WriteOptions
+from ktui.client.base import PatchType, WriteOptions
 from ktui.engine.api.admission.limit_ranger import ANNOTATION
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import CONFIG_MAPS, LIMIT_RANGES, PODS, RESOURCE_QUOTAS
@@ -233,3 +233,34 @@ async def test_quotas_that_are_refused(world, spec, message):
     with pytest.raises(StatusError) as caught:
         await world.create({"metadata": {"name": "q"}, "spec": spec}, RESOURCE_QUOTAS)
     assert message in [f"{cause.field}: {cause.message}" for cause in caught.value.causes]
+
+
+async def resized(world, cpu):
+    containers = [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]
+    return await world.client.patch(
+        PODS,
+        "p",
+        {"spec": {"containers": containers}},
+        "default",
+        subresource="resize",
+        patch_type=PatchType.STRATEGIC,
+    )
+
+
+async def test_a_resize_is_charged_for_what_it_adds(world):
+    await quota(world, {"requests.cpu": "2", "pods": "1"})
+    await world.create(pod(requests={"cpu": "500m"}), PODS)
+    await resized(world, "1500m")
+    assert await used(world) == {"requests.cpu": "1500m", "pods": "1"}
+    with pytest.raises(StatusError, match=r"exceeded quota: q, requested: requests\.cpu=1, used: ") as caught:
+        await resized(world, "2500m")
+    assert caught.value.code == 403
+    await resized(world, "1")
+    assert (await used(world))["requests.cpu"] == "1500m", "the quota's controller takes back what is less"
+
+
+async def test_a_resize_stays_within_bounds(world):
+    await limit(world, {"type": "Container", "min": {"cpu": "250m"}})
+    await world.create(pod(requests={"cpu": "500m"}), PODS)
+    with pytest.raises(StatusError, match="minimum cpu usage per Container is 250m, but request is 100m"):
+        await resized(world, "100m")

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from ktui.client.base import DeleteOptions, WriteOptions
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.request import User
+from ktui.kube.kinds import PODS
 from ktui.kube.resource import GroupVersionKind, Object, Resource
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -41,6 +42,11 @@ class Attributes:
     def is_about(self, resource: Resource, *operations: Operation) -> bool:
         """Is it one of these operations on the main resource `resource`?"""
         return self.operation in operations and not self.subresource and self.resource.key == resource.key
+
+    @property
+    def is_resize(self) -> bool:
+        """Containers of a pod ask for other amounts than before."""
+        return self.subresource == "resize" and self.operation == "UPDATE" and self.resource.key == PODS.key
 
     def warn(self, message: str) -> None:
         """Tell the caller, once."""

@@ -18,7 +18,7 @@ _CLAIMS: Final = "persistentvolumeclaims"
 
 
 class LimitRanger:
-    """Looks at new pods and claims; what is there already is left alone."""
+    """Looks at new pods and claims, and at pods that are resized; what else is there already is left alone."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -31,7 +31,9 @@ class LimitRanger:
         return obj
 
     async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
-        if obj is None or request.operation != "CREATE" or request.subresource:
+        if obj is None:
+            return
+        if not request.is_resize and (request.operation != "CREATE" or request.subresource):
             return
         if request.resource.key not in (PODS.key, _CLAIMS):
             return

@@ -1,4 +1,5 @@
-"""ResourceQuota: a new object is charged to every quota it falls under, or refused.
+"""ResourceQuota: a new object, and what a resized pod asks for beyond what it had, is charged to every quota it
+falls under, or refused.
 
 The charge is written to the quota's `status.used` before the object is stored, against the version that was
 read, so that two requests never spend the same rest. What a failed create leaves charged, the quota
@@ -26,12 +27,16 @@ class ResourceQuota(Validating):
         self._view = view
 
     async def validate(self, request: Attributes, obj: Object | None, old: Object | None) -> None:
-        if obj is None or request.operation != "CREATE" or request.subresource or not request.namespace:
+        if obj is None or not request.namespace:
+            return
+        if not request.is_resize and (request.operation != "CREATE" or request.subresource):
             return
         used: Amounts | None = None
         for quota in self._view.listed(RESOURCE_QUOTAS.key, request.namespace):
             if is_under(quota, request.resource, obj):
-                used = used or usage_of(request.resource, obj)
+                if used is None:
+                    used = usage_of(request.resource, obj)
+                    used = used if old is None else _growth(used, usage_of(request.resource, old))
                 await self._charge(request, obj, quota, used)
 
     async def _charge(self, request: Attributes, obj: Object, quota: Object, usage: Amounts) -> None:
@@ -47,6 +52,12 @@ class ResourceQuota(Validating):
                 return
             quota = found
         raise conflict(RESOURCE_QUOTAS, name, "the quota is being changed by many at once; please try again")
+
+
+def _growth(now: Amounts, before: Amounts) -> Amounts:
+    """What has become more; what has become less the quota controller gives back."""
+    grown = {name: amount - before[name] if name in before else amount for name, amount in now.items()}
+    return {name: amount for name, amount in grown.items() if amount.nanos > 0}
 
 
 def charged(request: Attributes, obj: Object, quota: Object, usage: Amounts) -> Object:
