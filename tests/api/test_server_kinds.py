@@ -134,13 +134,14 @@ STORED = [
     for d in default_registry()
     if d.resource.key
     not in (
+        "apiservices.apiregistration.k8s.io",
         "bindings",
         "customresourcedefinitions.apiextensions.k8s.io",
         "ipaddresses.networking.k8s.io",
     )
     and "patch" in (d.resource.verbs or ("patch",))
 ]
-"""All that can be called x; definitions of kinds have names of their own, and tests of their own."""
+"""All that can be called x; definitions of kinds and APIServices have names and tests of their own."""
 
 
 @pytest.fixture
