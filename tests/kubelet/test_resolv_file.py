@@ -1,4 +1,4 @@
-"""Which names pods on the node's network look up."""
+"""Which names pods look up."""
 
 from __future__ import annotations
 
@@ -32,9 +32,15 @@ OF_THE_CLUSTER = (
             "nameserver 10.9.9.9\n",
         ),
         ({"dnsPolicy": "ClusterFirst"}, None),
+        (
+            {"dnsPolicy": "ClusterFirst", "dnsConfig": {"searches": ["."]}},
+            OF_THE_CLUSTER.replace(".test\n", ".test .\n"),
+        ),
     ],
 )
-def test_a_pod_on_the_nodes_network_has_the_names_it_asks_for(spec: dict[str, Any], text: str | None) -> None:
+def test_a_pod_has_the_names_it_asks_for_though_podman_cannot_be_told(
+    spec: dict[str, Any], text: str | None
+) -> None:
     pod = {
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"containers": [{"name": "c", "image": "i"}], **spec},
