@@ -1,6 +1,6 @@
 """The quota controller counts what is used, and takes back what is used no more."""
 
-from ktui.kube.kinds import CONFIG_MAPS, LEASES, REPLICA_SETS, RESOURCE_QUOTAS
+from ktui.kube.kinds import CONFIG_MAPS, LEASES, PODS, REPLICA_SETS, RESOURCE_QUOTAS
 
 
 def quota(**hard):
@@ -55,3 +55,16 @@ async def test_kinds_nobody_follows_are_counted_again_in_time(world):
     await world.client.delete(LEASES, "l", "default")
     await world.advance(31, step=31)
     assert (await status(world))["used"] == {"count/leases.coordination.k8s.io": "0"}
+
+
+async def test_what_a_resized_pod_asks_for_no_more_is_given_back(world):
+    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "2"}}}
+    await world.apply(RESOURCE_QUOTAS, quota(**{"requests.cpu": "3"}))
+    await world.apply(
+        PODS, {"metadata": {"name": "p", "namespace": "default"}, "spec": {"containers": [container]}}
+    )
+    assert (await status(world))["used"] == {"requests.cpu": "2"}
+    smaller = {**container, "resources": {"requests": {"cpu": "1"}}}
+    await world.client.patch(PODS, "p", {"spec": {"containers": [smaller]}}, "default", subresource="resize")
+    await world.settle()
+    assert (await status(world))["used"] == {"requests.cpu": "1"}

@@ -53,12 +53,12 @@ class ResourceQuotaController(Controller[ObjectKey]):
         self._came_or_went(delta)
 
     def _pod_changed(self, delta: Delta[Pod]) -> None:
-        ended = (
+        ended_or_resized = (
             delta.old is not None
             and delta.new is not None
-            and is_finished(delta.old) != is_finished(delta.new)
+            and (is_finished(delta.old) != is_finished(delta.new) or delta.old.spec != delta.new.spec)
         )
-        if ended:
+        if ended_or_resized:
             self._recount(delta.key.namespace)
         else:
             self._came_or_went(delta)
