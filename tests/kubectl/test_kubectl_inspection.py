@@ -58,3 +58,11 @@ def test_prune_without_an_allowlist_goes_through_every_kind_kubectl_knows(kubect
     said = kubectl.ok(*prune, "--dry-run=server", stdin=config("kept"))
     assert said == wanted.format(" (server dry run)")
     assert kubectl.ok(*prune, stdin=config("kept")) == wanted.format("")
+
+
+@since(27)
+def test_subresources_are_printed_with_their_columns(web: Kubectl):
+    heading, row = web.run("get", "deployment", "web", "--subresource=scale").rows
+    assert (heading, row[:3]) == (["NAME", "DESIRED", "AVAILABLE", "AGE"], ["web", "2", "2"])
+    heading, row = web.run("get", "deployment", "web", "--subresource=status").rows
+    assert (heading[:2], row[:2]) == (["NAME", "READY"], ["web", "2/2"])

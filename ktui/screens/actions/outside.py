@@ -91,9 +91,8 @@ async def _inside(context: ActionContext, command: tuple[str, ...], what: str, h
         tty=tty,
     )
     severity = "warning" if code else "information"
-    context.browser.notify(
-        f"{pod} › {container}: {what} ended with exit code {code}", severity=severity, markup=False
-    )
+    end = f"{what} ended with exit code {code}" if command else "no longer attached"
+    context.browser.notify(f"{pod} › {container}: {end}", severity=severity, markup=False)
 
 
 ACTIONS = (

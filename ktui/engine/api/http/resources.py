@@ -45,7 +45,9 @@ from ktui.engine.api.http.traffic import passage_of
 from ktui.engine.api.request import Request
 from ktui.engine.api.resources.reviews import AUTHENTICATION, AUTHORIZATION
 from ktui.engine.api.server import ApiServer
+from ktui.engine.api.subresources.scale import SCALE
 from ktui.engine.api.table import IncludeObject, Table
+from ktui.engine.api.table import table as table_of
 from ktui.kube.errors import StatusError, bad_request
 from ktui.kube.resource import Object, Resource
 
@@ -147,6 +149,11 @@ class ResourceHandlers:
         data = await server.get(
             call.caller, call.resource, target.name, target.namespace, subresource=target.subresource
         )
+        if form.kind == TABLE:
+            kind = SCALE if target.subresource == "scale" else server.registry.of(call.resource)
+            assert kind is not None, "the server has just given one"
+            printed = table_of(kind, [data], server.clock.now(), include_object=_include_object(call))
+            return await _table(call, printed, form)
         return await _object(call, data, form)
 
     async def _list_or_watch(self, call: Call) -> web.StreamResponse:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ktui.engine.api.declaration import Scale
+from ktui.engine.api.declaration import Declaration, Scale
 from ktui.engine.api.documents import metadata_of
+from ktui.engine.api.resources.columns import AGE, NAME, number
+from ktui.kube.data import section
 from ktui.kube.errors import Cause, bad_request, invalid
 from ktui.kube.resource import Object, Resource
 from ktui.kube.selector import Selector
 
 SCALE_DEFINITION = "io.k8s.api.autoscaling.v1.Scale"
 _SCALE = Resource("autoscaling", "v1", "scales", "Scale", True)
+SCALE = Declaration(
+    resource=_SCALE,
+    schema=SCALE_DEFINITION,
+    columns=(
+        NAME,
+        number("Desired", lambda scale: section(scale, "spec").get("replicas"), "How many are wanted."),
+        number("Available", lambda scale: section(scale, "status").get("replicas"), "How many there are."),
+        AGE,
+    ),
+)
+"""How a `Scale` is printed."""
 
 
 def scale_of(obj: Object, scale: Scale) -> Object:

@@ -342,7 +342,7 @@ class PodmanRuntime:
     async def attach(
         self, container_id: str, *, stdin: bool, tty: bool, ends_stdin: bool = True
     ) -> ExecSession:
-        """The container's own streams."""
+        """The container's own streams. How it ended is told by its pod, and not by the session."""
         self._require_running(container_id)
 
         async def exit_code() -> int:
@@ -350,8 +350,7 @@ class PodmanRuntime:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ATTACH_END_SECONDS):
                     await self._index.wait_end(container_id)
-            record = self._index.find(container_id)
-            return record.exit_code if record else 0
+            return 0
 
         stays_open = stdin and (tty or not ends_stdin)
         return await self._exec.attach(
