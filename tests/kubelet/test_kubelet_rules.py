@@ -229,6 +229,12 @@ def test_what_a_pod_asks_for_counts_its_greediest_step():
     assert pod_request(made, "cpu") == 550
 
 
+def test_a_pod_may_say_what_it_asks_for_as_a_whole():
+    alone = container(resources={"requests": {"cpu": "1", "memory": "1Mi"}})
+    made = typed(pod("one", alone, resources={"requests": {"cpu": "3"}}))
+    assert (pod_request(made, "cpu"), pod_request(made, "memory")) == (3000, 1 << 20)
+
+
 @pytest.mark.parametrize(
     ("spec", "reason", "message"),
     [

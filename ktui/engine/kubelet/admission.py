@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from lightkube.models.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, Pod
 
@@ -140,7 +140,10 @@ def _amount(name: str, text: str) -> int:
 
 
 def pod_request(pod: Pod, name: str) -> int:
-    """What a pod asks for as a whole: the containers and sidecars together, or the greediest init step."""
+    """What a pod asks for: as a whole if it says so, else its containers and sidecars, or the greediest init step."""
+    of_pod = pods.spec(pod).resources
+    if of_pod is not None and (asked := cast("dict[str, str]", of_pod.requests or {})).get(name):  # pyright: ignore[reportUnknownMemberType] - a bare dict in lightkube
+        return _amount(name, asked[name])
 
     def request(container_requests: Mapping[str, str]) -> int:
         return _amount(name, container_requests[name]) if name in container_requests else 0
