@@ -253,7 +253,17 @@ async def test_replicas_are_left_to_an_autoscaler(synced: SyncedFolder) -> None:
     await synced.until_state("web.yaml", "Synced")
     await synced.until_state("hpa.yaml", "Synced")
     scale = await synced.client.get(DEPLOYMENTS, "web", "default", subresource="scale")
-    await synced.client.update(DEPLOYMENTS, {**scale, "spec": {"replicas": 5}}, subresource="scale")
+    scaled = await synced.client.update(DEPLOYMENTS, {**scale, "spec": {"replicas": 5}}, subresource="scale")
+
+    async def looked() -> bool:
+        found = await synced.get(DEPLOYMENTS, "web")
+        return (
+            found is not None
+            and found["metadata"]["resourceVersion"] != scaled["metadata"]["resourceVersion"]
+        )
+
+    await synced.until(looked, DEPLOYMENTS)
+    assert (await synced.record("web.yaml"))["status"]["state"] == "Synced"
     synced.write("web.yaml", DEPLOYMENT.replace("web:1", "web:2"))
 
     async def follows() -> Object | None:

@@ -6,6 +6,8 @@ there is such an autoscaler, the file's number is only where a new object starts
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from ktui.client.base import Client
 from ktui.engine.manifests.plan import Wanted
 from ktui.kube.data import section, string
@@ -16,9 +18,10 @@ from ktui.kube.resource import Object
 
 async def with_live_replicas(client: Client, wanted: Wanted) -> Object:
     """The object to apply: as in the file, or with the replicas that its autoscaler gave it."""
-    spec = section(wanted.object, "spec")
-    if "replicas" not in spec or not wanted.identity.namespace:
+    said: Any = wanted.object.get("spec")
+    if not isinstance(said, dict) or "replicas" not in said or not wanted.identity.namespace:
         return wanted.object
+    spec = cast(Object, said)
     try:
         if not await _is_autoscaled(client, wanted):
             return wanted.object

@@ -115,8 +115,8 @@ class Objects:
             case Applied(obj):
                 baseline = Baseline.of(obj, item.object)
                 if before is not None and int(before["metadata"]["resourceVersion"]) != baseline.version:
-                    fields = ", ".join(changed_fields(before, obj))
-                    self._note(item.path, f"{item.identity}: put back {fields}")
+                    if fields := changed_fields(before, obj):
+                        self._note(item.path, f"{item.identity}: put back {', '.join(fields)}")
                 elif progress.drifted and before is None:
                     self._note(item.path, f"{item.identity}: made again after it was deleted")
                 progress.due, progress.attempts, progress.drifted = None, 0, False
