@@ -95,6 +95,11 @@ def mode_of(obj: Object) -> str:
     return string(section(obj, "spec"), "volumeMode") or "Filesystem"
 
 
+def attributes_of(obj: Object) -> str:
+    """The class of a volume's changeable attributes, "" for none."""
+    return string(section(obj, "spec"), "volumeAttributesClassName")
+
+
 def is_bound_to(volume: Object, claim: Object) -> bool:
     """The volume names this claim, or names it without saying which incarnation."""
     reference, metadata = section(volume, "spec", "claimRef"), section(claim, "metadata")
@@ -112,6 +117,8 @@ def mismatch(volume: Object, claim: Object) -> str:
         return "requested PV is too small"
     if (class_of(volume) or "") != (class_of(claim) or ""):
         return "storageClassName does not match"
+    if attributes_of(volume) != attributes_of(claim):
+        return "volumeAttributesClassName does not match"
     if mode_of(volume) != mode_of(claim):
         return "incompatible volumeMode"
     if not _has_modes(volume, claim):

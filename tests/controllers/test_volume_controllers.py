@@ -166,6 +166,19 @@ async def test_a_volume_asked_for_by_name(world):
     ]
 
 
+async def test_a_volume_has_the_attributes_that_its_claim_asks_for(world):
+    csi = {"driver": "d.example.com", "volumeHandle": "h"}
+    plain, gold = volume("plain", csi=csi), volume("gold", csi=csi, volumeAttributesClassName="gold")
+    for each in (plain, gold):
+        del each["spec"]["hostPath"]
+        await world.apply(PERSISTENT_VOLUMES, each)
+    await world.apply(PERSISTENT_VOLUME_CLAIMS, claim(volumeAttributesClassName="gold"))
+    await world.settle()
+    found = await a_claim(world)
+    assert found["spec"]["volumeName"] == "gold"
+    assert found["status"]["currentVolumeAttributesClassName"] == "gold"
+
+
 async def test_a_reserved_volume_waits_for_its_claim(world):
     reserved = volume("one", claimRef={"namespace": "default", "name": "data"})
     await world.apply(PERSISTENT_VOLUMES, reserved)

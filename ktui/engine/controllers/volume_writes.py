@@ -44,7 +44,7 @@ class VolumeWriter:
             return claim
         status: Object = {"phase": phase}
         if phase == "Lost":
-            status |= {"accessModes": None, "capacity": None}
+            status |= {"accessModes": None, "capacity": None, "currentVolumeAttributesClassName": None}
         return await self.claim(claim, {"status": status}, "status")
 
     async def volume_phase(self, volume: Object, phase: str, message: str | None = None) -> Object:
@@ -95,5 +95,6 @@ class VolumeWriter:
         wished: Object = {"phase": "Bound", "accessModes": given.get("accessModes")}
         if status.get("phase") != "Bound" or not status.get("capacity"):
             wished["capacity"] = given.get("capacity")
+            wished["currentVolumeAttributesClassName"] = given.get("volumeAttributesClassName")
         if any(status.get(field) != value for field, value in wished.items()):
             await self.claim(claim, {"status": wished}, "status")
