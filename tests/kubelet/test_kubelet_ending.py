@@ -199,3 +199,23 @@ async def test_a_completed_pod_keeps_its_containers_for_their_logs(world):  # no
     await world.until_gone("web")
     await world.happens(lambda: not world.kubelet.workers)
     assert await world.runtime.pods() == []
+
+
+async def test_a_stop_that_fails_is_tried_again_without_haste(world):  # noqa: F811 - a fixture of that name
+    await world.create(pod("web"))
+    await world.running()
+    world.runtime.fail_next("stop_container", times=3)
+    await world.delete(grace=0)
+
+    def tries():
+        return sum(method == "stop_container" for method, _ in world.runtime.calls)
+
+    await world.happens(tries)
+    for _ in range(5):
+        await world.settle()
+    assert tries() == 1
+    for expected in (2, 3, 4):
+        await world.clock.advance(8)
+        await world.happens(lambda wanted=expected: tries() >= wanted)
+    await world.happens(lambda: not world.kubelet.workers)
+    assert tries() == 4

@@ -25,6 +25,8 @@ from ktui.kube.kinds import PODS
 log = logging.getLogger(__name__)
 
 FORCED_GRACE_SECONDS = 1
+_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between tries at a stop that fails, as all do while the container runtime is away."""
 
 StatusWriter = Callable[[PodRuntime, bool], Awaitable[None]]
 
@@ -47,6 +49,8 @@ class PodEnding:
         self._halt = halt
         self._task: asyncio.Task[None] | None = None
         self._grace = 0
+        self._failures = 0
+        self._retry_at = 0.0
         self._stopped = False
         self._released = False
         self._unmounted = False
@@ -56,13 +60,15 @@ class PodEnding:
     def begun(self) -> bool:
         return self.removed or self.ended or self._task is not None or self._stopped
 
-    async def advance(self, pod: Pod, runtime: PodRuntime, write: StatusWriter) -> None:
-        """Do the next step that is possible now."""
+    async def advance(self, pod: Pod, runtime: PodRuntime, write: StatusWriter) -> float | None:
+        """Do the next step that is possible now; seconds until another try at what failed."""
         if not self._stopped:
-            await self._stop(pod, runtime)
+            left = self._retry_at - self._context.clock.monotonic()
+            if left <= 0:
+                await self._stop(pod, runtime)
             if not self.removed:
                 await write(runtime, False)
-            return
+            return left if left > 0 else None
         if not self.removed and not self._released:
             await write(runtime, True)
         if self.removed or pods.is_deleting(pod):
@@ -75,6 +81,7 @@ class PodEnding:
             await self._context.volumes.unmount(pods.uid(pod))
         if self.removed:
             self.finished = True
+        return None
 
     async def cancel(self) -> None:
         if self._task is not None:
@@ -130,6 +137,9 @@ class PodEnding:
             self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("%s: %s", task.get_name(), error)
+            seconds = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
+            self._failures += 1
+            self._retry_at = self._context.clock.monotonic() + seconds
         self._wake()
 
     async def _release(self, pod: Pod, runtime: PodRuntime) -> None:

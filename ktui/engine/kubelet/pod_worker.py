@@ -195,7 +195,8 @@ class PodWorker:
                 delays.extend(await self._resizer.apply(self.pod, runtime, events))
                 delays.extend(self._act(actions, runtime))
         if stopping:
-            await self._ending.advance(self.pod, runtime, self._write)
+            if (left := await self._ending.advance(self.pod, runtime, self._write)) is not None:
+                delays.append(left)
             self.finished = self._ending.finished
         else:
             await self._write(runtime, False)
