@@ -59,7 +59,7 @@ def mismatch(rule: str, pattern: str, *examples: str) -> str:
 
 
 def dns_label(text: str) -> list[str]:
-    """RFC 1123 label: names of containers, volumes, namespaces."""
+    """RFC 1123 label: names of containers, volumes, namespaces, services."""
     problems = [too_long(63)] if len(text) > 63 else []
     if not _label_match(text):
         if _subdomain_match(text):
@@ -93,7 +93,7 @@ def dns_subdomain(text: str) -> list[str]:
 
 
 def dns_1035_label(text: str) -> list[str]:
-    """RFC 1035 label: names of services."""
+    """RFC 1035 label."""
     problems = [too_long(63)] if len(text) > 63 else []
     if not _dns_1035_match(text):
         problems.append(

@@ -202,9 +202,10 @@ def test_what_a_service_may_not_be(spec: dict[str, Any], expected: list[str]) ->
     assert errors("svc", service(spec)) == expected
 
 
-def test_the_name_of_a_service_begins_with_a_letter() -> None:
-    assert errors("svc", service(name="1web"))[0].startswith(
-        'metadata.name: Invalid value: "1web": a DNS-1035 label must consist of'
+def test_the_name_of_a_service_is_a_label_that_may_begin_with_a_digit() -> None:
+    assert errors("svc", service(name="1web")) == []
+    assert errors("svc", service(name="web_1"))[0].startswith(
+        'metadata.name: Invalid value: "web_1": a lowercase RFC 1123 label must consist of'
     )
 
 

@@ -124,7 +124,7 @@ def _backend(backend: Object, at: str) -> list[Cause]:
         return [invalid(at, "", "resource or service backend is required")]
     name = string(service, "name")
     here = f"{at}.service.name"
-    causes = each_invalid(here, name, names.dns_1035_label(name)) if name else [required(here)]
+    causes = each_invalid(here, name, names.dns_label(name)) if name else [required(here)]
     port = section(service, "port")
     if port.get("name") and port.get("number"):
         causes.append(invalid(at, "", "cannot set both port name & port number"))

@@ -50,7 +50,7 @@ _ONLY_BALANCED: Final = "may only be used when `type` is 'LoadBalancer'"
 
 def validate_service(service: Object) -> list[Cause]:
     spec = section(service, "spec")
-    causes = check_metadata(service, namespaced=True, name_rule=names.dns_1035_label)
+    causes = check_metadata(service, namespaced=True, name_rule=names.dns_label)
     causes += _topology(mapping(section(service, "metadata"), "annotations"))
     causes += _by_type(service, spec)
     causes += _ports(service)
