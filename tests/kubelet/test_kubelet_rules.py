@@ -299,19 +299,25 @@ async def test_image_collection_takes_only_unused_images_that_ktui_pulled(world,
     await world.running()
     ledger = PulledImages(tmp_path / "images.json", clock)
     used = await runtime.image_status("registry.test/used:1")
-    old, fresh, theirs = (
+    old, fresh, theirs, volume = (
         runtime.add_image(f"registry.test/{name}:1", size_bytes=30_000_000_000)
-        for name in ("old", "fresh", "theirs")
+        for name in ("old", "fresh", "theirs", "volume")
     )
+    ledger.pulled(volume.id)
     ledger.pulled(used.id)
     ledger.pulled(old.id)
     await clock.advance(60)
     ledger.pulled(fresh.id)
     await clock.advance(100)
-    collector = ImageGarbageCollector(runtime, clock, PulledImages(tmp_path / "images.json", clock))
+    collector = ImageGarbageCollector(
+        runtime,
+        clock,
+        PulledImages(tmp_path / "images.json", clock),
+        lambda: ["registry.test/volume:1", "registry.test/gone:1"],
+    )
     removed = await collector.collect()
     assert [image.id for image in removed] == [old.id]
-    assert {image.id for image in await runtime.images()} >= {used.id, fresh.id, theirs.id}
+    assert {image.id for image in await runtime.images()} >= {used.id, fresh.id, theirs.id, volume.id}
     assert await collector.collect() == []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -58,12 +59,19 @@ def _load(path: Path) -> dict[str, datetime]:
 
 
 class ImageGarbageCollector:
-    """Frees space when it runs out."""
+    """Frees space when it runs out. `mounted` gives the images that pods have as volumes."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, ledger: PulledImages) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        ledger: PulledImages,
+        mounted: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self._runtime = runtime
         self._clock = clock
         self._ledger = ledger
+        self._mounted = mounted
 
     async def run(self) -> None:
         """Look every five minutes until cancelled."""
@@ -83,6 +91,9 @@ class ImageGarbageCollector:
             for container in pod.containers
             for name in (container.image_id, container.image)
         }
+        for reference in set(self._mounted()):
+            if (volume := await self._runtime.image_status(reference)) is not None:
+                in_use.add(volume.id)
         now = self._clock.now()
         for image in images:
             if image.id in self._ledger.used and _is_used(image, in_use):

@@ -114,7 +114,7 @@ class Kubelet:
         self._group: asyncio.TaskGroup | None = None
         self._listening: list[tuple[Informer[Any], Callable[[Delta[Any]], None]]] = []
         self._pulled_images = PulledImages(data_dir / "pulled-images.json", clock)
-        self._image_gc = ImageGarbageCollector(runtime, clock, self._pulled_images)
+        self._image_gc = ImageGarbageCollector(runtime, clock, self._pulled_images, self._mounted_images)
         self.agent = KubeletAgent(
             runtime,
             clock,
@@ -226,6 +226,14 @@ class Kubelet:
     def _image_pulled(self, image_id: str) -> None:
         self._pulled_images.pulled(image_id)
         self._registration.images_changed()
+
+    def _mounted_images(self) -> list[str]:
+        return [
+            volume.image.reference
+            for worker in self.workers.values()
+            for volume in pods.spec(worker.pod).volumes or ()
+            if volume.image is not None and volume.image.reference
+        ]
 
     def _employed(self) -> list[PodWorker]:
         return list(self.workers.values())
