@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from http_wire import Wire, served_over_tls
 from webhook_server import certificate
 
+from ktui.client.base import ListOptions
 from ktui.engine.api.aggregation.authentication import publish
 from ktui.engine.api.aggregation.priorities import in_order
 from ktui.engine.api.local import LocalClient
@@ -137,6 +138,12 @@ def _api_service(**spec: Any) -> Object:
 async def _condition(client: LocalClient) -> tuple[str, str, str]:
     found = (await client.get(API_SERVICES, "v1.things.test"))["status"]["conditions"][0]
     return found["status"], found["reason"], found["message"]
+
+
+async def _listed(client: LocalClient, name: str) -> Sequence[Object]:
+    return (
+        await client.list(API_SERVICES, options=ListOptions(field_selector=f"metadata.name={name}"))
+    ).items
 
 
 async def _with_endpoints(client: LocalClient) -> None:
@@ -292,6 +299,10 @@ async def test_every_version_served_here_has_an_apiservice(wire: Wire, client: L
     try:
         async with asyncio.timeout(20):
             while len(found := (await client.list(API_SERVICES)).items) < 10:
+                await asyncio.sleep(0.02)
+            uid = (await client.get(API_SERVICES, "v1.apps"))["metadata"]["uid"]
+            await client.delete(API_SERVICES, "v1.apps")
+            while not [each for each in await _listed(client, "v1.apps") if each["metadata"]["uid"] != uid]:
                 await asyncio.sleep(0.02)
     finally:
         running.cancel()

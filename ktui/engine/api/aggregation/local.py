@@ -10,7 +10,7 @@ from ktui.engine.api.aggregation.priorities import DEFINED, OWN, built_in
 from ktui.engine.api.aggregation.remotes import Place
 from ktui.engine.api.documents import decode, metadata_of
 from ktui.engine.api.registry import Registry
-from ktui.engine.store.base import Store
+from ktui.engine.store.base import CompactedError, Store
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import API_SERVICES
 from ktui.kube.resource import Object
@@ -52,16 +52,32 @@ class LocalApiServices:
         self._delete = delete
 
     async def run(self) -> None:
-        """Follow the registry until cancelled."""
+        """Follow the registry, and what becomes of its APIServices, until cancelled."""
         changed = asyncio.Event()
         self._registry.on_change(changed.set)
         try:
-            while True:
-                changed.clear()
-                await self.sync()
-                await changed.wait()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow(changed), name="APIServices that are deleted")
+                while True:
+                    changed.clear()
+                    await self.sync()
+                    await changed.wait()
         finally:
             self._registry.no_longer(changed.set)
+
+    async def _follow(self, changed: asyncio.Event) -> None:
+        """Whoever deletes one gets it back: what it tells of is still served."""
+        while True:
+            try:
+                watcher = self._store.watch(API_SERVICES.key, after=self._store.revision)
+            except CompactedError:
+                continue
+            try:
+                async for changes in watcher:
+                    if any(change.type == "DELETED" for change in changes):
+                        changed.set()
+            finally:
+                watcher.close()
 
     async def sync(self) -> None:
         """Make what is missing, and take away what is served no more."""
