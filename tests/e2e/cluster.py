@@ -55,6 +55,13 @@ class Cluster(EngineProcess):
         self.process.wait(10)
         self.process = None
 
+    def kill_podman_service(self) -> None:
+        """`kill -9` of the service that Podman's API is asked of; containers go on."""
+        socket_ = f"unix://{self.data_dir}/podman/podman.sock".encode()
+        found = [number for number in _processes() if socket_ in _words(number)]
+        assert found, "Podman's service does not run"
+        os.kill(found[0], signal.SIGKILL)
+
     def restart(self, number: int = signal.SIGTERM) -> None:
         self.stop(number)
         self.start()

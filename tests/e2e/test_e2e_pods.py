@@ -13,7 +13,6 @@ import struct
 import subprocess
 import termios
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from cluster import SLEEP, Cluster, container, deployment, is_ready, pod, status_of, waiting_reason
@@ -283,20 +282,7 @@ def test_a_stopped_podman_service_comes_back(new_cluster: Callable[..., Cluster]
     cluster.write("p.yaml", pod("steady"))
     cluster.ready("steady")
     ids = cluster.containers_of("steady")
-    service = next(
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit()
-        and f"unix://{cluster.data_dir}/podman/podman.sock".encode() in _words(folder)
-    )
-    subprocess.run(["kill", "-9", str(service)], check=True)
+    cluster.kill_podman_service()
     cluster.write("q.yaml", pod("after"))
     cluster.ready("after")
     assert cluster.containers_of("steady") == ids
-
-
-def _words(folder: Path) -> list[bytes]:
-    try:
-        return (folder / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []

@@ -23,6 +23,7 @@ from ktui.engine.network.launch import read_launch, running_agent
 pytestmark = pytest.mark.podman
 
 PODS = "/api/v1/namespaces/default/pods"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 SERVICES = "/api/v1/namespaces/default/services"
 SERVE = "trap 'exit 0' TERM; hostname > /tmp/index.html; httpd -f -p 8080 -h /tmp & wait"
 
@@ -266,6 +267,58 @@ def test_names_are_answered_while_the_agent_is_killed_and_comes_back(cluster: Cl
         assert web["spec"]["clusterIP"] in answer.to_text()
         asked += 1
     assert asked > 100
+
+
+GATE = "test.ktui.dev/open"
+
+
+def open_gate(cluster: Cluster, name: str, *, is_open: bool) -> None:
+    """Make a pod ready or not, which its own server does not notice."""
+    condition = {"type": GATE, "status": "True" if is_open else "False"}
+    found = cluster.call("GET", f"{PODS}/{name}")["status"]["conditions"]
+    kept = [each for each in found if each["type"] != GATE]
+    cluster.call("PATCH", f"{PODS}/{name}/status", {"status": {"conditions": [*kept, condition]}})
+
+
+def test_a_pod_that_is_ready_now_and_then_costs_no_request(cluster: Cluster) -> None:
+    """It leaves and joins its Service ten times and more under load."""
+    names = ("flaps", "steady")
+    pods = [pod(name, server(), readinessGates=[{"conditionType": GATE}]) for name in names]
+    for each in pods:
+        each["metadata"]["labels"] = {"app": "flaps"}
+    cluster.write("flaps.yaml", *pods, service("flaps"))
+    for name in names:
+        cluster.until_pod(name, lambda item: item["status"].get("podIP"))
+        open_gate(cluster, name, is_open=True)
+    ready_pods(cluster, "flaps", 2)
+    address = cluster.call("GET", f"{SERVICES}/flaps")["spec"]["clusterIP"]
+    until(lambda: serves(address, 80))
+    with traffic(address, 80) as asking:
+        flaps, end = 0, time.monotonic() + 60
+        while (flaps < 10 or asking.asked < 50) and time.monotonic() < end:
+            flaps += 1
+            for is_open in (False, True):
+                open_gate(cluster, "flaps", is_open=is_open)
+                cluster.until_all(SLICES, lambda items, count=1 + is_open: count_of_ready(items) == count)
+    assert flaps >= 10
+    assert asking.asked >= 50
+    assert asking.failed == []
+
+
+def count_of_ready(slices: list[JSON]) -> int:
+    mine = [item for item in slices if item["metadata"]["name"].startswith("flaps-")]
+    return sum(each["conditions"]["ready"] for item in mine for each in item["endpoints"] or ())
+
+
+def test_killing_podmans_service_costs_no_request(cluster: Cluster, web: JSON) -> None:
+    until(lambda: serves(web["spec"]["clusterIP"], 80))
+    where = address_of_ingress(cluster)
+    with traffic(web["spec"]["clusterIP"], 80) as asking, traffic(*where, "shop.test") as kept:
+        cluster.kill_podman_service()
+        cluster.write("after.yaml", pod("after"))
+        cluster.ready("after")
+        until(lambda: min(asking.asked, kept.asked) > 50, 60)
+    assert asking.failed == kept.failed == []
 
 
 def test_rules_and_links_go_with_the_engine(cluster: Cluster, web: JSON) -> None:
