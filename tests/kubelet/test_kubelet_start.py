@@ -7,7 +7,7 @@ from lightkube.models.core_v1 import Pod
 from ktui.client.base import PatchType
 from ktui.engine.kubelet.hosts_file import hosts_file
 from ktui.engine.kubelet.runtime.base import ExecResult
-from ktui.kube.kinds import LEASES, NODES
+from ktui.kube.kinds import CSI_NODES, LEASES, NODES
 
 
 async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811 - a fixture of that name
@@ -24,6 +24,9 @@ async def test_the_node_registers_and_renews_its_lease(world):  # noqa: F811 - a
     lease = await world.client.get(LEASES, "node-1", "kube-node-lease")
     assert lease["spec"]["holderIdentity"] == "node-1"
     assert lease["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
+    drivers = await world.client.get(CSI_NODES, "node-1")
+    assert drivers["spec"] == {"drivers": []}
+    assert drivers["metadata"]["ownerReferences"] == lease["metadata"]["ownerReferences"]
     await world.clock.advance(10)
     for _ in range(500):
         renewed = await world.client.get(LEASES, "node-1", "kube-node-lease")

@@ -79,7 +79,7 @@ def check_admission(
                 "NodePorts",
                 "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
             )
-    most = int(allocatable.get("pods") or 0)
+    most = parse_quantity(allocatable.get("pods") or "0").value
     if most and len(others) + 1 > most:
         return _refused("pods", 1, len(others), most)
     for name, amount in wanted.requests.items():

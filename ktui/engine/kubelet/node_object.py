@@ -14,6 +14,7 @@ from ktui.engine.kubelet.runtime.base import ImageRecord, RuntimeInfo
 from ktui.kube import version
 from ktui.kube.clock import rfc3339
 from ktui.kube.data import mapping
+from ktui.kube.quantity import canonical
 from ktui.kube.resource import Object
 
 KUBELET_VERSION = version.GIT_VERSION
@@ -206,7 +207,7 @@ def differs(before: Object, after: Object) -> bool:
 def _plain(name: str, value: Any, after: Any) -> Any:
     if name in ("capacity", "allocatable"):
         amounts: Object = value or {}
-        return {resource: amounts.get(resource) for resource in after}
+        return {each: canonical(amounts[each]) if amounts.get(each) else None for each in after}
     if name != "conditions":
         return value
     conditions: list[Object] = value or []

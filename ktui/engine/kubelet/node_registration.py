@@ -27,7 +27,7 @@ from ktui.engine.kubelet.runtime.base import ImageRecord, Runtime, RuntimeCallEr
 from ktui.kube.clock import Clock, rfc3339_micro
 from ktui.kube.data import section
 from ktui.kube.errors import StatusError
-from ktui.kube.kinds import LEASES, NODES
+from ktui.kube.kinds import CSI_NODES, LEASES, NODES
 from ktui.kube.resource import Object
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,7 @@ class NodeRegistration:
         self._node = node
         self.event("Normal", "Starting", "Starting kubelet.")
         await self.renew_lease()
+        await self._list_drivers()
         await self.write_status(force=True)
         self.event("Normal", "NodeReady", f"Node {self._identity.name} status is now: NodeReady")
 
@@ -157,7 +158,7 @@ class NodeRegistration:
         except StatusError as error:
             if not error.is_not_found:
                 raise
-            owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": self._uid()}
+            owner = self._owner()
             lease: Object = {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
@@ -165,6 +166,21 @@ class NodeRegistration:
                 "spec": spec,
             }
             await self._client.create(LEASES, lease, LEASE_NAMESPACE, options=_OPTIONS)
+
+    async def _list_drivers(self) -> None:
+        """The node's list of storage drivers: empty, and there for those who bring some."""
+        name, metadata = self._identity.name, {"ownerReferences": [self._owner()]}
+        try:
+            await self._client.patch(CSI_NODES, name, {"metadata": metadata}, options=_OPTIONS)
+        except StatusError as error:
+            if not error.is_not_found:
+                raise
+            csi_node: Object = {"metadata": {"name": name, **metadata}, "spec": {"drivers": []}}
+            await self._client.create(CSI_NODES, csi_node, options=_OPTIONS)
+
+    def _owner(self) -> Object:
+        """What goes with the Node."""
+        return {"apiVersion": "v1", "kind": "Node", "name": self._identity.name, "uid": self._uid()}
 
     async def write_status(self, *, force: bool = False) -> None:
         """Write the Node's status if it changed, or if it was not written for long."""

@@ -55,6 +55,9 @@ class NodeAuthorizer:
             return None if is_own else "can only access node lease with the same name as the requesting node"
         if key == kinds.PODS.key:
             return self._pod(node, access)
+        if key == kinds.CSI_NODES.key:
+            is_own = name == node or access.verb == "create"
+            return None if is_own else "can only access CSINode with the same name as the requesting node"
         if key == kinds.RESOURCE_CLAIMS.key:
             return self._unless(self._graph.refers(node, key, namespace, name), node)
         if key == kinds.POD_CERTIFICATE_REQUESTS.key:
