@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from admission_objects import rule
 from api_objects import config_map, deployment
+from crd_world import CrdWorld, widget
 
 from ktui.engine.api.local import LocalClient
 from ktui.engine.api.registry import default_registry
@@ -217,3 +218,22 @@ async def test_only_what_is_written_can_be_changed(client: LocalClient):
         "spec.matchConstraints.resourceRules.operations",
         "spec.reinvocationPolicy",
     }
+
+
+async def test_custom_objects_are_changed_as_their_schema_merges_them():
+    world = CrdWorld()
+    await world.start()
+    try:
+        await world.define()
+        expression = """Object{spec: Object.spec{color: "green", parts: [
+            Object.spec.parts{name: "a", count: 7}, Object.spec.parts{name: "c"}]}}"""
+        await _bind(world.client, expression, resources="widgets")
+        made = await world.create(widget(parts=[{"name": "a"}, {"name": "b"}]))
+        with pytest.raises(StatusError, match="field not declared in schema"):
+            await _bind(world.client, "Object{spec: Object.spec{odd: 1}}", name="z.test", resources="widgets")
+            await world.create(widget("other"))
+    finally:
+        await world.stop()
+        await world.store.close()
+    assert made["spec"]["color"] == "green"
+    assert {part["name"]: part["count"] for part in made["spec"]["parts"]} == {"a": 7, "b": 1, "c": 1}
