@@ -1,6 +1,7 @@
 """CustomResourceDefinitions make kinds: served, listed, watched, converted, and gone with their definition."""
 
 import asyncio
+import json
 
 import msgspec
 import pytest
@@ -322,3 +323,39 @@ async def test_watches_end_with_their_kind_and_when_it_becomes_another(world):
     await world.client.delete(CUSTOM_RESOURCE_DEFINITIONS, name)
     async with asyncio.timeout(5):
         assert await watching == ["ADDED", "DELETED"]
+
+
+async def test_version_2_of_openapi_leaves_out_what_clients_trip_over(world):
+    """Null, junctors, and properties where there may be others: clients of version 3 cope with them."""
+    open_ended = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {
+        "type": "object",
+        "required": ["maybe", "size"],
+        "properties": {
+            "maybe": {"type": "string", "nullable": True},
+            "size": {"type": "integer", "anyOf": [{"minimum": 1}]},
+            "free": {**open_ended, "properties": {"a": {"type": "string"}}},
+            "inner": {
+                "type": "object",
+                "x-kubernetes-embedded-resource": True,
+                "properties": {"a": {"type": "string"}},
+            },
+        },
+    }
+    await world.define(version(spec=schema))
+    bare = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": open_ended}}
+    await world.define(bare, kind="Bare", plural="bares", names={"shortNames": []})
+    documents = Documents(list(world.server.registry))
+    version_2 = json.loads(documents.version_2().data)["definitions"]
+    assert version_2["com.example.v1.Bare"].keys() == {"type", "x-kubernetes-group-version-kind"}
+    widget_2 = version_2["com.example.v1.Widget"]["properties"]
+    assert widget_2["apiVersion"]["description"].startswith("APIVersion defines")
+    spec = widget_2["spec"]
+    assert spec["required"] == ["size"]
+    assert spec["properties"]["maybe"] == {} and spec["properties"]["size"] == {"type": "integer"}
+    assert spec["properties"]["free"] == {"x-kubernetes-preserve-unknown-fields": True}
+    assert spec["properties"]["inner"]["required"] == ["apiVersion", "kind"]
+    version_3 = json.loads(documents.group("apis/example.com/v1").data)["components"]["schemas"]
+    spec = version_3["com.example.v1.Widget"]["properties"]["spec"]
+    assert spec["required"] == ["maybe", "size"] and "anyOf" in spec["properties"]["size"]
+    assert "metadata" in version_3["com.example.v1.Bare"]["properties"]
