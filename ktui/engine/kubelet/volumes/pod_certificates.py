@@ -165,7 +165,7 @@ class PodCertificates:
         if wanted.maxExpirationSeconds is not None:
             spec["maxExpirationSeconds"] = wanted.maxExpirationSeconds
         if wanted.userAnnotations:  # pyright: ignore[reportUnknownMemberType] - a bare dict in lightkube
-            spec["unverifiedUserAnnotations"] = cast("dict[str, str]", wanted.userAnnotations)  # pyright: ignore[reportUnknownMemberType]
+            spec["unverifiedUserAnnotations"] = cast("dict[str, str]", wanted.userAnnotations)  # pyright: ignore[reportUnknownMemberType] - as above
         owner = {"apiVersion": "v1", "kind": "Pod", "name": key.name, "uid": uid}
         made = await self._client.create(
             POD_CERTIFICATE_REQUESTS,
