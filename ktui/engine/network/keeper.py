@@ -16,6 +16,7 @@ import msgspec
 from ktui.engine.network.child import end, end_other
 from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.dns.stand_in import NameStandIn
+from ktui.engine.network.ingress.ports import end_orphan, held_by
 from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
 from ktui.engine.network.nft import NetworkToolError, remove_table
 from ktui.engine.network.proxy.links import remove_links
@@ -102,6 +103,7 @@ class AgentKeeper:
     async def _end_before(self) -> None:
         if pid := running_agent(self._folder):
             await end_other(pid, self._folder)
+        await end_orphan(held_by(self._folder), self._folder)
 
     def _hear(self, line: str) -> None:
         if line == READY:
@@ -126,6 +128,7 @@ async def remove_network(folder: Path) -> None:
     if pid := running_agent(folder):
         # Until it has ended, it may be writing rules.
         await end_other(pid, folder)
+    await end_orphan(held_by(folder), folder)
     launch = read_launch(folder)
     if launch is None or not launch.settings.is_in_kernel:
         return

@@ -15,6 +15,7 @@ from typing import Any
 from ktui.client.base import Client
 from ktui.client.informer import Informer, Informers
 from ktui.engine.network.child import end
+from ktui.engine.network.ingress.ports import end_orphan, held_by
 from ktui.engine.network.ingress.routes import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from ktui.engine.network.nft import NetworkToolError
 from ktui.kube.errors import StatusError
@@ -59,6 +60,8 @@ class IngressKeeper:
             self._wake.clear()
             if len(self._ingresses):
                 await self._serve()
+            else:
+                await end_orphan(held_by(self._folder), self._folder)
             self.settled.set()
             await self._wake.wait()
 
@@ -71,6 +74,8 @@ class IngressKeeper:
             str(self._folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            # The engine waits for the end of the agent's own output, which this process may outlive.
+            stderr=asyncio.subprocess.DEVNULL,
         )
         assert process.stdout is not None
         over = asyncio.create_task(self._until_none())

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from ktui.engine.network.child import end_other
+from ktui.engine.network.launch import is_agent
+
 _CHOICES = ((80, 443), (8080, 8443), (0, 0))
 USUAL = _CHOICES[0]
 _FILE = "ingress.json"
@@ -28,7 +31,8 @@ class _Held(msgspec.Struct, frozen=True):
 def bound_pair(folder: Path) -> tuple[socket.socket, socket.socket]:
     """Sockets for HTTP and HTTPS, and a note in the agent's folder of who has them. Raises OSError."""
     held = _held(folder)
-    plain, secure = (bound([pair[index] for pair in _CHOICES], held) for index in (0, 1))
+    shared = held.ports if held else ()
+    plain, secure = (bound([pair[index] for pair in _CHOICES], shared) for index in (0, 1))
     ports = (plain.getsockname()[1], secure.getsockname()[1])
     (folder / _FILE).write_bytes(msgspec.json.encode(_Held(os.getpid(), ports)))
     return plain, secure
@@ -64,11 +68,30 @@ def _listening(port: int, *, shared: bool) -> socket.socket:
     return sock
 
 
-def _held(folder: Path) -> tuple[int, ...]:
-    """The ports of the controller of this folder that still runs."""
+def held_by(folder: Path) -> int:
+    """The process of the controller of this folder that still runs, 0 when none does."""
+    held = _held(folder)
+    return held.pid if held else 0
+
+
+async def end_orphan(pid: int, folder: Path) -> None:
+    """End a controller of this folder whose agent was killed; others are their agent's to end."""
+    if pid and is_agent(pid, folder) and not is_agent(_parent(pid), folder):
+        await end_other(pid, folder)
+
+
+def _parent(pid: int) -> int:
+    try:
+        # Behind the command's name, which may hold anything: the state, and then the parent.
+        return int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _held(folder: Path) -> _Held | None:
+    """The note of the controller of this folder that still runs."""
     try:
         held = msgspec.json.decode((folder / _FILE).read_bytes(), type=_Held)
-        command = Path("/proc", str(held.pid), "cmdline").read_bytes().split(b"\0")
     except (OSError, msgspec.MsgspecError):
-        return ()
-    return held.ports if str(folder).encode() in command else ()
+        return None
+    return held if is_agent(held.pid, folder) else None

@@ -1,12 +1,14 @@
 """The ingress controller as a process of its own: traffic never slows the control plane, nor DNS.
 
-Started by the network agent, with the folder of its settings, once there is an Ingress. It ends with the agent,
-whose end it notices by the closing of its standard input.
+Started by the network agent, with the folder of its settings, once there is an Ingress, and ended by it. When the
+agent was killed, which the closing of standard input tells, it goes on for a while, for the one that follows it
+and ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -16,11 +18,17 @@ import uvloop
 
 from ktui.client.http import HttpClient
 from ktui.engine.network.ingress.part import IngressPart
+from ktui.engine.network.ingress.ports import end_orphan, held_by
 from ktui.engine.network.launch import READY, Launch, started_with
 from ktui.kube.clock import RealClock
 
+log = logging.getLogger(__name__)
+
+_ORPHAN_SECONDS = 60.0
+
 
 async def _serve(folder: Path, launch: Launch) -> None:
+    before = held_by(folder)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,10 +38,10 @@ async def _serve(folder: Path, launch: Launch) -> None:
     client = HttpClient.over_unix_socket(Path(launch.socket))
     part = IngressPart(client, launch.settings, folder, RealClock())
     serving = asyncio.create_task(part.run(), name="ingress")
-    said = asyncio.create_task(_say(part), name="ready")
+    said = asyncio.create_task(_say(part, folder, before), name="ready")
     waits: list[asyncio.Task[Any]] = [
         serving,
-        asyncio.create_task(reader.read()),
+        asyncio.create_task(_until_orphaned(reader)),
         asyncio.create_task(ended.wait()),
     ]
     try:
@@ -47,15 +55,25 @@ async def _serve(folder: Path, launch: Launch) -> None:
         await client.close()
 
 
-async def _say(part: IngressPart) -> None:
+async def _say(part: IngressPart, folder: Path, before: int) -> None:
     await part.serving.wait()
     print(READY, flush=True)  # noqa: T201 - what the agent waits for
+    await end_orphan(before, folder)
+
+
+async def _until_orphaned(reader: asyncio.StreamReader) -> None:
+    await reader.read()
+    await asyncio.sleep(_ORPHAN_SECONDS)
 
 
 def main() -> None:
     """`python -m ktui.engine.network.ingress.process FOLDER`."""
     folder, launch = started_with()
-    uvloop.run(_serve(folder, launch))
+    try:
+        uvloop.run(_serve(folder, launch))
+    except Exception:
+        log.exception("the ingress controller failed")
+        raise
 
 
 if __name__ == "__main__":
