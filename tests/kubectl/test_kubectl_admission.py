@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 POLICY = """
 apiVersion: admissionregistration.k8s.io/v1
@@ -59,6 +59,7 @@ def policed(kubectl: Kubectl) -> Iterator[Kubectl]:
     kubectl.ok("delete", ",".join(PLURALS), "few.example.com")
 
 
+@since(27)
 def test_a_policy_denies_and_warns(policed: Kubectl) -> None:
     policed.ok("create", "configmap", "one", "--from-literal=a=1")
     two = ("create", "configmap", "two", "--from-literal=a=1", "--from-literal=b=2")
@@ -104,6 +105,7 @@ def test_a_webhook_that_is_not_there_refuses(kubectl: Kubectl) -> None:
     kubectl.ok("create", "secret", "generic", "s")
 
 
+@since(27)
 def test_priority_and_runtime_classes(kubectl: Kubectl) -> None:
     assert kubectl.run("get", "pc").rows[0] == ["NAME", "VALUE", "GLOBAL-DEFAULT", "AGE", "PREEMPTIONPOLICY"]
     described = kubectl.ok("describe", "pc", "system-node-critical")

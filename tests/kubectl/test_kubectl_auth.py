@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def alice(kubectl: Kubectl, tmp_path: Path) -> Kubectl:
     return Kubectl(tmp_path / "alice", kubectl.namespace)
 
 
+@since(27)
 def test_who_am_i(kubectl: Kubectl, alice: Kubectl):
     rows = [line.split(maxsplit=1) for line in alice.ok("auth", "whoami").splitlines()]
     assert rows == [
@@ -73,6 +74,7 @@ def test_aggregated_roles_and_their_limits(kubectl: Kubectl, alice: Kubectl):
     assert '{APIGroups:["*"], Resources:["*"], Verbs:["*"]}' in error
 
 
+@since(27)
 def test_acting_as_somebody_else(kubectl: Kubectl, alice: Kubectl):
     assert kubectl.run("auth", "can-i", "list", "pods", "--as=bob").out == "no\n"
     assert kubectl.ok("auth", "can-i", "list", "pods", "--as=bob", "--as-group=system:masters") == "yes\n"
@@ -82,6 +84,7 @@ def test_acting_as_somebody_else(kubectl: Kubectl, alice: Kubectl):
     )
 
 
+@since(27)
 def test_a_token_is_a_login(kubectl: Kubectl, tmp_path: Path):
     kubectl.ok("create", "serviceaccount", "bot")
     token = kubectl.ok("create", "token", "bot").strip()
@@ -99,6 +102,7 @@ def test_a_token_is_a_login(kubectl: Kubectl, tmp_path: Path):
     assert "Unauthorized" in bot.fails("get", "pods")
 
 
+@since(27)
 def test_a_token_secret_is_filled_in(kubectl: Kubectl):
     kubectl.ok("create", "serviceaccount", "old")
     secret = {

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 SIGNER = "kubernetes.io/kube-apiserver-client"
 
@@ -47,6 +47,7 @@ def asked(name: str, user: str, **spec: object) -> tuple[str, bytes]:
     return json.dumps(obj), private
 
 
+@since(27)
 def test_an_approved_certificate_logs_in(kubectl: Kubectl, tmp_path: Path):
     name = f"{kubectl.namespace}-carol"
     obj, key = asked(name, "carol", expirationSeconds=3600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 KIND = """\
 apiVersion: apiextensions.k8s.io/v1
@@ -57,6 +57,7 @@ def crontabs(kubectl: Kubectl):
     kubectl.ok("delete", "crd", "crontabs.stable.example.com", "--ignore-not-found", "--timeout=20s")
 
 
+@since(27)
 def test_a_custom_kind_from_definition_to_deletion(crontabs: Kubectl):
     rows = crontabs.ok("api-resources", "--api-group=stable.example.com", "--no-headers").split()
     assert rows == ["crontabs", "ct", "stable.example.com/v1", "true", "CronTab"]
@@ -84,6 +85,7 @@ def test_a_custom_kind_from_definition_to_deletion(crontabs: Kubectl):
     assert "the server could not find the requested resource" in crontabs.fails("get", "ct")
 
 
+@since(27)
 def test_what_a_custom_kind_refuses(crontabs: Kubectl):
     bad = OBJECT.replace('"* * * * */5"', "often")
     error = crontabs.fails("apply", "-f", "-", stdin=bad)

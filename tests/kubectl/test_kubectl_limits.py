@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 LIMITS = """\
 apiVersion: v1
@@ -24,6 +24,7 @@ def limited(kubectl: Kubectl) -> Kubectl:
     return kubectl
 
 
+@since(27)
 def test_limits_and_quotas_are_printed_and_described(limited: Kubectl):
     limited.ok("run", "one", "--image=web:1")
     lines = limited.ok("get", "quota").splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -12,6 +12,7 @@ def rows_of(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
 
+@since(27)
 def test_expose_makes_a_service_with_endpoints(web: Kubectl):
     web.ok("expose", "deployment", "web", "--port=80", "--target-port=8080", "--type=NodePort")
     service = json.loads(web.ok("get", "service", "web", "-o", "json"))
@@ -43,6 +44,7 @@ def test_the_clusters_own_service(kubectl: Kubectl):
     assert address == network.partition("/")[0].rpartition(".")[0] + ".1"
 
 
+@since(27)
 def test_ingresses_and_policies_are_made(kubectl: Kubectl):
     kubectl.ok("create", "ingress", "shop", "--rule=shop.example.com/cart*=web:80,tls=cert")
     assert rows_of(kubectl.ok("get", "ingress", "shop"))[1][:4] == [

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from kubectl_engine import Kubectl
+from kubectl_engine import Kubectl, since
 
 
 def objects(kind: str, api_version: str = "apps/v1", **spec: Any) -> str:
@@ -54,6 +54,7 @@ def test_rollout(kubectl: Kubectl, kind: str, spec: dict[str, Any], done: str):
     assert "Name:" in kubectl.ok("describe", what)
 
 
+@since(27)
 def test_a_replication_controller_scales(kubectl: Kubectl):
     kubectl.ok("apply", "-f", "-", stdin=objects("ReplicationController", "v1", replicas=1))
     assert kubectl.ok("scale", "rc/web", "--replicas=2") == "replicationcontroller/web scaled\n"
