@@ -68,3 +68,15 @@ async def test_what_a_resized_pod_asks_for_no_more_is_given_back(world):
     await world.client.patch(PODS, "p", {"spec": {"containers": [smaller]}}, "default", subresource="resize")
     await world.settle()
     assert (await status(world))["used"] == {"requests.cpu": "1"}
+
+
+async def test_what_is_charged_and_not_yet_there_is_not_taken_back(world, make):
+    await world.apply(RESOURCE_QUOTAS, quota(pods="5"))
+    charged = {"status": {"used": {"pods": "3"}}}
+    await world.merge(RESOURCE_QUOTAS, "q", charged, subresource="status")
+    await world.apply(PODS, make.pod("one"))
+    assert (await world.get(PODS, "one"))["spec"]["nodeName"] == "node-1"
+    assert (await world.get(RESOURCE_QUOTAS, "q"))["status"]["used"] == {"pods": "4"}
+    await world.client.delete(PODS, "one", "default")
+    await world.settle()
+    assert (await world.get(RESOURCE_QUOTAS, "q"))["status"]["used"] == {"pods": "0"}

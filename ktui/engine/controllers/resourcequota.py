@@ -7,7 +7,7 @@ what takes back what deleted objects, ended pods and failed creates had charged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from lightkube.models.core_v1 import ConfigMap, Pod, ResourceQuota, Secret
@@ -25,6 +25,8 @@ from ktui.kube.quota import PLAIN_COUNTS, ZERO, Amounts, added, counts, is_under
 from ktui.kube.resource import Object, ObjectKey, Resource
 
 RECOUNT_SECONDS: Final = 30.0
+RESYNC_SECONDS: Final = 300.0
+"""Creates that failed after they were charged are taken back by then."""
 _FOLLOWED: Final = frozenset([CONFIG_MAPS.key, PODS.key, SECRETS.key])
 _COUNT: Final = "count/"
 
@@ -43,28 +45,30 @@ class ResourceQuotaController(Controller[ObjectKey]):
         self._quotas = informers.of(RESOURCE_QUOTAS, ResourceQuota)
         self._quotas.add_handler(self._quota_changed)
         informers.of(PODS, Pod).add_handler(self._pod_changed)
-        informers.of(CONFIG_MAPS, ConfigMap).add_handler(self._came_or_went)
-        informers.of(SECRETS, Secret).add_handler(self._came_or_went)
+        informers.of(CONFIG_MAPS, ConfigMap).add_handler(self._went)
+        informers.of(SECRETS, Secret).add_handler(self._went)
 
     def _quota_changed(self, delta: Delta[ResourceQuota]) -> None:
         quota = delta.new
         if quota is not None and (delta.old is None or delta.old.spec != quota.spec or _is_off(quota)):
             self._queue.add(delta.key)
-        self._came_or_went(delta)
+        self._went(delta)
 
     def _pod_changed(self, delta: Delta[Pod]) -> None:
         ended_or_resized = (
             delta.old is not None
             and delta.new is not None
-            and (is_finished(delta.old) != is_finished(delta.new) or delta.old.spec != delta.new.spec)
+            and (is_finished(delta.old) != is_finished(delta.new) or _asks(delta.old) != _asks(delta.new))
         )
         if ended_or_resized:
             self._recount(delta.key.namespace)
         else:
-            self._came_or_went(delta)
+            self._went(delta)
 
-    def _came_or_went(self, delta: Delta[Any]) -> None:
-        if delta.old is None or delta.new is None:
+    def _went(self, delta: Delta[Any]) -> None:
+        """What comes is charged at admission. A recount then could miss what is charged and not yet there, and
+        let others in beyond the limit."""
+        if delta.new is None:
             self._recount(delta.key.namespace)
 
     def _recount(self, namespace: str) -> None:
@@ -84,7 +88,7 @@ class ResourceQuotaController(Controller[ObjectKey]):
         if status != section(quota, "status"):
             await self._client.update(RESOURCE_QUOTAS, {**quota, "status": status}, subresource="status")
         is_followed = {resource.key for resource in counted} <= _FOLLOWED
-        return None if is_followed else Result(RECOUNT_SECONDS)
+        return Result(RESYNC_SECONDS if is_followed else RECOUNT_SECONDS)
 
     async def _counted(self, hard: Iterable[str]) -> list[Resource]:
         """The kinds that have anything to do with a quota's resources."""
@@ -113,6 +117,14 @@ class ResourceQuotaController(Controller[ObjectKey]):
                 if counts(resource, obj, now) and is_under(quota, resource, obj):
                     used = added(used, usage_of(resource, obj))
         return used
+
+
+def _asks(pod: Pod) -> Sequence[Any]:
+    """What its containers and the pod itself ask for."""
+    spec = pod.spec
+    if spec is None:
+        return ()
+    return [spec.resources, *(each.resources for each in (*(spec.initContainers or ()), *spec.containers))]
 
 
 def _is_off(quota: ResourceQuota) -> bool:
