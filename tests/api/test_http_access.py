@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -122,9 +123,11 @@ async def test_the_port_is_remembered(wire: Wire, tmp_path: Path):
     folder = tmp_path / "b"
     folder.mkdir()
     first = SecureApi(HttpFront(wire.server), folder, Address(), RealClock())
-    (folder / "api-port").write_text("59872")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (folder / "api-port").write_text(str(port))
     bound = first._bind()
-    assert bound.getsockname()[1] == 59872
+    assert bound.getsockname()[1] == port
     bound.close()
 
 

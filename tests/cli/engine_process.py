@@ -73,13 +73,15 @@ class EngineProcess:
         return self.data_dir.parent / f"{self.data_dir.name}.stderr"
 
     def said(self, lines: int = 20) -> str:
-        """The end of what the engine wrote to stderr: its log."""
-        return "\n".join(self._errors.read_text(errors="replace").splitlines()[-lines:])
+        """The end of what the engine, and its network agent, wrote: stderr and logs."""
+        logs = (self.data_dir / "ktui.log", self.data_dir / "network" / "ktui.log")
+        texts = [file.read_text(errors="replace") for file in (self._errors, *logs) if file.exists()]
+        return "\n".join(line for text in texts for line in text.splitlines()[-lines:])
 
     def until_logs(self, line: str, seconds: float = 30) -> None:
         """Wait until the engine has written a line to stderr."""
         end = time.monotonic() + seconds
-        while line not in self.said().splitlines():
+        while line not in self._errors.read_text().splitlines():
             assert time.monotonic() < end, f"the engine said {self.said()!r}"
             time.sleep(0.05)
 

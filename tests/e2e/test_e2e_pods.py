@@ -33,6 +33,7 @@ def no_pod_left(cluster: Cluster):
     assert cluster.manifests is not None
     for file in cluster.manifests.iterdir():
         file.unlink()
+    cluster.call("DELETE", "/apis/apps/v1/namespaces/default/deployments")
     try:
         cluster.until_all(PODS, lambda items: not items)
         assert cluster.containers() == []
@@ -270,8 +271,7 @@ def test_scaling_and_deleting_by_verb(cluster: Cluster):
     cluster.ok("apply", "-f", "-", stdin=json.dumps(deployment("crowd", 1, container())))
     cluster.ok("scale", "deploy/crowd", "--replicas", "4")
     cluster.until_all(PODS, lambda items: len(items) == 4 and all(map(is_ready, items)))
-    described = cluster.ok("describe", "deploy", "crowd").out
-    assert "4 desired | 4 updated | 4 total | 4 available" in described
+    cluster.until_says("4 desired | 4 updated | 4 total | 4 available", "describe", "deploy", "crowd")
     cluster.ok("delete", "deploy", "crowd")
     cluster.until_all(PODS, lambda items: not items)
 

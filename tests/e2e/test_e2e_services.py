@@ -56,6 +56,13 @@ def ready_pods(cluster: Cluster, name: str, count: int) -> list[JSON]:
     return cluster.until_all(PODS, check, 60)
 
 
+@pytest.fixture(autouse=True)
+def runs(cluster: Cluster) -> None:
+    """A test that failed while it had killed the engine is not to take the others along."""
+    if cluster.process is None:
+        cluster.start()
+
+
 @pytest.fixture(scope="module")
 def web(cluster: Cluster) -> JSON:
     """The Service `web` before two pods, and a pod `client` to ask from."""

@@ -15,7 +15,7 @@ from pod_network import PodNetwork, ip
 from ktui.engine.network.child import end_other
 from ktui.engine.network.follow import follow
 from ktui.engine.network.keeper import AgentKeeper, remove_network
-from ktui.engine.network.launch import PID, SETTINGS, Launch, running_agent
+from ktui.engine.network.launch import AGENT, PID, SETTINGS, Launch, agents_of, running_agent
 from ktui.engine.network.nft import has_table, nft
 from ktui.engine.network.notices import Notices
 from ktui.engine.network.proxy.service_proxy import ServiceProxy
@@ -132,7 +132,7 @@ async def test_a_bridge_that_somebody_removes_is_made_anew_at_once(network: PodN
 
 
 def agent_like(folder: Path, program: str) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", program, str(folder), AGENT], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     (folder / PID).write_text(str(process.pid))
@@ -197,6 +197,22 @@ async def test_only_the_agent_of_the_folder_is_ended(tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS):
         await end_other(process.pid, other)
         assert await reaping == -15
+
+
+async def test_one_that_was_killed_as_it_took_over_leaves_the_one_before_to_its_successor(
+    tmp_path: Path,
+) -> None:
+    sleeping = "import time; print(flush=True); time.sleep(60)"
+    first, killed = agent_like(tmp_path, sleeping), agent_like(tmp_path, sleeping)
+    killed.kill()
+    killed.wait()
+    assert running_agent(tmp_path) == 0
+    last = agent_like(tmp_path, sleeping)
+    assert agents_of(tmp_path) == [first.pid, last.pid]
+    reaping = [asyncio.create_task(asyncio.to_thread(process.wait)) for process in (first, last)]
+    async with asyncio.timeout(SECONDS):
+        await remove_network(tmp_path)
+        assert await asyncio.gather(*reaping) == [-15, -15]
 
 
 async def test_an_agent_that_cannot_go_on_ends_for_its_keeper_to_see(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ktui.engine.network.child import end, end_other
 from ktui.engine.network.dns.sockets import NameSockets
 from ktui.engine.network.dns.stand_in import NameStandIn
 from ktui.engine.network.ingress.ports import end_orphan, held_by
-from ktui.engine.network.launch import READY, SETTINGS, Launch, read_launch, running_agent
+from ktui.engine.network.launch import AGENT, READY, SETTINGS, Launch, agents_of, read_launch
 from ktui.engine.network.nft import NetworkToolError, remove_table
 from ktui.engine.network.proxy.links import remove_links
 from ktui.engine.network.settings import NetworkSettings
@@ -64,7 +64,7 @@ class AgentKeeper:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "ktui.engine.network.process",
+            AGENT,
             str(self._folder),
             *map(str, numbers),
             pass_fds=numbers,
@@ -101,7 +101,7 @@ class AgentKeeper:
                 await remove_rules(self._launch)
 
     async def _end_before(self) -> None:
-        if pid := running_agent(self._folder):
+        for pid in agents_of(self._folder):
             await end_other(pid, self._folder)
         await end_orphan(held_by(self._folder), self._folder)
 
@@ -125,7 +125,7 @@ async def remove_rules(launch: Launch) -> None:
 
 async def remove_network(folder: Path) -> None:
     """End the agent that an engine left running, and remove all that it made on the host."""
-    if pid := running_agent(folder):
+    for pid in agents_of(folder):
         # Until it has ended, it may be writing rules.
         await end_other(pid, folder)
     await end_orphan(held_by(folder), folder)

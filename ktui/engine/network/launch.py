@@ -12,6 +12,8 @@ from ktui.engine.network.settings import NetworkSettings
 
 SETTINGS = "settings.json"
 PID = "agent.pid"
+AGENT = "ktui.engine.network.process"
+"""The module that an agent's process runs."""
 READY = "ready"
 """What the agent says on its standard output once it serves."""
 
@@ -53,9 +55,26 @@ def running_agent(folder: Path) -> int:
     return pid if is_agent(pid, folder) else 0
 
 
-def is_agent(pid: int, folder: Path) -> bool:
-    """Whether a process is (still) an agent of a folder."""
+def agents_of(folder: Path) -> list[int]:
+    """Every agent of a folder that runs, the oldest first: one that is killed while it takes over leaves the one
+    before to its successor."""
+    found = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return sorted((pid for pid in found if is_agent(pid, folder, AGENT)), key=_began)
+
+
+def _began(pid: int) -> int:
+    """When a process began, in the kernel's ticks."""
     try:
-        return str(folder).encode() in Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+        # Behind the command's name, which may hold anything.
+        return int(Path("/proc", str(pid), "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    except (OSError, IndexError):
+        return 0
+
+
+def is_agent(pid: int, folder: Path, module: str = "") -> bool:
+    """Whether a process is (still) an agent of a folder, or runs just that module for it."""
+    try:
+        words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    return str(folder).encode() in words and (not module or module.encode() in words)

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ktui.client.http import HttpClient
 from ktui.engine.network.agent import NetworkAgent
 from ktui.engine.network.child import end_other
 from ktui.engine.network.dns.sockets import NameSockets
-from ktui.engine.network.launch import PID, READY, Launch, running_agent, started_with
+from ktui.engine.network.launch import PID, READY, Launch, agents_of, started_with
 
 _ORPHAN_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
@@ -56,13 +57,14 @@ async def _serve(folder: Path, launch: Launch) -> None:
 
 async def _take_over(agent: NetworkAgent, folder: Path) -> None:
     await agent.ready.wait()
-    before = running_agent(folder)
+    before = list(takewhile(lambda pid: pid != os.getpid(), agents_of(folder)))
     temporary = folder / f".{PID}.new"
     temporary.write_text(str(os.getpid()))
     temporary.rename(folder / PID)
     print(READY, flush=True)  # noqa: T201 - what the engine waits for
-    if before and before != os.getpid():
-        await end_other(before, folder)
+    for pid in before:
+        await end_other(pid, folder)
+    if before:
         agent.write_anew()
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -26,6 +28,7 @@ _API = "/v4.0.0/libpod"
 _CALL_SECONDS = 120.0
 LOOK_SECONDS = 10.0
 """Looking at one container takes 7 ms, and a second on a machine that has too much to do."""
+_UNANSWERED_AT_MOST = 3
 _HIJACKED_LINE_LIMIT = 1 << 20
 
 
@@ -52,7 +55,10 @@ class PodmanREST:
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
         self.fell_silent = asyncio.Event()
-        """A call was taken and not answered in its time."""
+        """Podman takes calls and answers none, or never those about one thing."""
+        self._answered_at = 0.0
+        self._unanswered: Counter[str] = Counter()
+        """How often in a row a path was not answered."""
         self._session: aiohttp.ClientSession | None = None
 
     def _client(self) -> aiohttp.ClientSession:
@@ -74,6 +80,7 @@ class PodmanREST:
     ) -> bytes:
         """The answer's body; raises RuntimeCallError if there is none within so many seconds."""
         data = None if body is None else msgspec.json.encode(body)
+        began = monotonic()
         try:
             async with self._client().request(
                 method,
@@ -85,13 +92,22 @@ class PodmanREST:
             ) as response:
                 answer = await response.read()
         except TimeoutError as error:
-            self.fell_silent.set()
+            self._not_answered(path, began)
             raise RuntimeCallError(f"podman did not answer {method} {path} in {within:g}s") from error
         except aiohttp.ClientError as error:
             raise ServiceDownError(f"podman's service does not answer: {error}") from error
+        self._answered_at = monotonic()
+        self._unanswered.pop(path, None)
         if response.status >= 400:
             raise error_of(response.status, answer)
         return answer
+
+    def _not_answered(self, path: str, began: float) -> None:
+        """On a machine with too much to do answers are late, but some come: only a lock keeps all, or one, away."""
+        self._unanswered[path] += 1
+        if self._answered_at < began or self._unanswered[path] >= _UNANSWERED_AT_MOST:
+            self._unanswered.clear()
+            self.fell_silent.set()
 
     async def get(self, path: str, *, within: float = _CALL_SECONDS, **params: str) -> JSON:
         """A JSON object."""
