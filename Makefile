@@ -16,7 +16,8 @@ run: setup ## open ktui on sample_manifests/ with real Podman containers
 
 test: setup ## every test, real Podman and a real terminal among them
 	@scripts/sample-image.sh
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not podman and not tmux"
+	@$(BIN)/pytest -m "podman or tmux" # one after another: they share Podman, ports and the terminal
 
 lint: setup ## ruff, pyright, import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
