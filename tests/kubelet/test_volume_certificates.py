@@ -124,6 +124,7 @@ async def request(world, known=()):  # noqa: F811 - a fixture of that name
         found = (await world.client.list(POD_CERTIFICATE_REQUESTS, "default")).items
         if new := [each for each in found if each["metadata"]["name"] not in known]:
             return new[0]
+        await world.clock.advance(0.1)
         await world.settle()
     raise AssertionError("nobody asked")
 
@@ -188,7 +189,9 @@ async def test_a_pods_certificate_is_asked_for_mounted_and_renewed(world):  # no
     again = await request(world, {asked["metadata"]["name"]})
     assert (tls / "chain.pem").read_text() == chain, "the old one is good until there is another"
     await world.clock.advance(600)
+    # Whoever looks only now whether it is time does so again a little later.
     while ("CertificateOverdueForRefresh", "PodCertificate refresh overdue") not in await world.events():
+        await world.clock.advance(1)
         await world.settle()
     renewed = await issue(world, again)
     await world.happens(lambda: (tls / "chain.pem").read_text() == renewed)
