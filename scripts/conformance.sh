@@ -68,7 +68,7 @@ build_all() {
     build nnp $images/nonewprivs
     [ -x "$bin/sample-apiserver" ] || GOBIN=$bin CGO_ENABLED=0 go install "k8s.io/sample-apiserver@$library"
     need etcd "scripts/setup.sh --bench installs it"
-    cp "$(command -v etcd)" "$bin/etcd"
+    [ -x "$bin/etcd" ] || cp "$(command -v etcd)" "$bin/etcd"
 }
 
 make_base() {
@@ -78,7 +78,7 @@ make_base() {
     root=$home/base
     rm -rf "$root"
     debootstrap --variant=minbase \
-        --include=nginx-light,dnsutils,curl,netcat-openbsd,iproute2,iptables,procps,perl,socat,util-linux,ca-certificates,busybox-static \
+        --include=nginx-light,dnsutils,curl,netcat-openbsd,iproute2,iptables,procps,perl,socat,util-linux,net-tools,ca-certificates,busybox-static \
         bookworm "$root" >"$home/debootstrap.log" 2>&1 || fail "debootstrap failed; see $home/debootstrap.log"
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     tar -C "$root" --exclude=./dev --exclude=./proc --exclude=./sys -cf - . | podman import -q - $names/base:1 >/dev/null
@@ -94,7 +94,7 @@ image() {
     say "building image $name"
     folder=$(mktemp -d)
     for file in "$@"; do
-        cp -r "$file" "$folder/"
+        cp -rL "$file" "$folder/"
     done
     printf "%b" "$text" >"$folder/Dockerfile"
     podman build -q -t "$name" "$folder" >/dev/null
@@ -113,13 +113,13 @@ make_images() {
         case $tag in
         agnhost:*) podman tag $names/agnhost:base "$wanted" ;;
         perl:* | ipc-utils:* | glibc-dns-testing:*) podman tag $names/base:1 "$wanted" ;;
-        busybox:*) image "$tag" "$base\nRUN busybox --install /usr/local/bin\nCMD [\"sh\"]\n" ;;
+        busybox:*) image "$tag" "$base\nRUN busybox --install /usr/local/bin; rm /usr/local/bin/sh; ln -sf bash /bin/sh\nCMD [\"sh\"]\n" ;;
         nginx:*) image "$tag" "$base\nRUN sed -i 's/listen \\\\[::\\\\]:80.*//' /etc/nginx/sites-enabled/default; echo 'Welcome to nginx!' > /var/www/html/index.html\nEXPOSE 80\nCMD [\"nginx\",\"-g\",\"daemon off;\"]\n" ;;
         nonroot:*) image "$tag" "FROM $names/agnhost:base\nUSER 1234\n" ;;
         nautilus:* | kitten:*) image "$tag" "FROM $names/agnhost:base\nCOPY * /\nCMD [\"test-webserver\"]\n" "$html/data.json" "$html/${tag%%:*}.jpg" ;;
         pause:*) image "$tag" "FROM scratch\nADD agnhost /agnhost\nENTRYPOINT [\"/agnhost\",\"pause\"]\n" "$bin/agnhost" ;;
         regression-issue-74839:*) image "$tag" "FROM scratch\nADD regression-issue-74839 /\nENTRYPOINT [\"/regression-issue-74839\"]\n" "$bin/regression-issue-74839" ;;
-        resource-consumer:*) image "$tag" "$base\nADD consumer consume-cpu /\nEXPOSE 8080\nENTRYPOINT [\"/consumer\"]\n" "$bin/consumer" "$bin/consume-cpu" ;;
+        resource-consumer:*) image "$tag" "$base\nADD consumer /\nADD consume-cpu /consume-cpu/\nEXPOSE 8080\nENTRYPOINT [\"/consumer\"]\n" "$bin/consumer" "$bin/consume-cpu" ;;
         sample-apiserver:*) image "$tag" "FROM scratch\nADD sample-apiserver /\nENTRYPOINT [\"/sample-apiserver\"]\n" "$bin/sample-apiserver" ;;
         etcd:*) image "$tag" "$base\nADD etcd /usr/local/bin/\nCMD [\"etcd\"]\n" "$bin/etcd" ;;
         nonewprivs:*) image "$tag" "$base\nADD nnp /usr/local/bin/\nRUN chmod +s /usr/local/bin/nnp\nCMD [\"nnp\"]\n" "$bin/nnp" ;;
