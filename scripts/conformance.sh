@@ -113,7 +113,7 @@ make_images() {
         case $tag in
         agnhost:*) podman tag $names/agnhost:base "$wanted" ;;
         perl:* | ipc-utils:* | glibc-dns-testing:*) podman tag $names/base:1 "$wanted" ;;
-        busybox:*) image "$tag" "$base\nRUN busybox --install /usr/local/bin; rm /usr/local/bin/sh; ln -sf bash /bin/sh\nCMD [\"sh\"]\n" ;;
+        busybox:*) image "$tag" "$base\nRUN busybox --install /usr/local/bin; rm /usr/local/bin/sh; ln -sf bash /bin/sh; ln -sf /usr/local/bin/sysctl /bin/sysctl\nCMD [\"sh\"]\n" ;;
         nginx:*) image "$tag" "$base\nRUN sed -i 's/listen \\\\[::\\\\]:80.*//' /etc/nginx/sites-enabled/default; echo 'Welcome to nginx!' > /var/www/html/index.html\nEXPOSE 80\nCMD [\"nginx\",\"-g\",\"daemon off;\"]\n" ;;
         nonroot:*) image "$tag" "FROM $names/agnhost:base\nUSER 1234\n" ;;
         nautilus:* | kitten:*) image "$tag" "FROM $names/agnhost:base\nCOPY * /\nCMD [\"test-webserver\"]\n" "$html/data.json" "$html/${tag%%:*}.jpg" ;;
