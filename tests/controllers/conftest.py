@@ -1,6 +1,7 @@
 """Fixtures for controllers: worlds with and without nodes, and builders of objects."""
 
 import pytest
+from autoscaler_world import Agent
 from controllers_world import (
     NODE_CONTROLLERS,
     World,
@@ -30,6 +31,14 @@ async def world_with_nodes():
     await world.start()
     yield world
     await world.stop()
+
+
+@pytest.fixture
+async def agent(world):
+    """The agent of the world's node, which tells what its pods use."""
+    agent = Agent(world)
+    world.server.register_node("node-1", agent)
+    return agent
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
-from controllers_world import NODE_CONTROLLERS, World
+from autoscaler_world import autoscaler, deployment, replicas, status, why
 
 from ktui.kube.clock import rfc3339
 from ktui.kube.errors import StatusError
-from ktui.kube.errors import status as status_of
 from ktui.kube.kinds import (
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
@@ -16,77 +15,6 @@ from ktui.kube.kinds import (
     REPLICATION_CONTROLLERS,
 )
 from ktui.kube.resource import Resource
-
-
-class Agent:
-    """A node's agent that says of every running pod that it uses so much."""
-
-    def __init__(self, world):
-        self.world = world
-        self.cpu, self.memory = "100m", "64Mi"
-        self.silent = False
-
-    async def stats(self):
-        if self.silent:
-            return []
-        now = rfc3339(self.world.clock.now())
-        return [
-            {
-                "apiVersion": "metrics.k8s.io/v1beta1",
-                "kind": "PodMetrics",
-                "metadata": {key: pod["metadata"][key] for key in ("name", "namespace", "labels")},
-                "timestamp": now,
-                "window": "15s",
-                "containers": [{"name": "web", "usage": {"cpu": self.cpu, "memory": self.memory}}],
-            }
-            for pod in await self.world.pods()
-            if pod["status"].get("phase") == "Running"
-        ]
-
-
-@pytest.fixture
-async def agent(world):
-    agent = Agent(world)
-    world.server.register_node("node-1", agent)
-    return agent
-
-
-def autoscaler(name="web", kind="Deployment", version="apps/v1", **spec):
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": version, "kind": kind, "name": "web"},
-            "maxReplicas": 10,
-            "metrics": [cpu(50)],
-            **spec,
-        },
-    }
-
-
-def cpu(share):
-    target = {"type": "Utilization", "averageUtilization": share}
-    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
-
-
-def deployment(make, replicas=2, requests=None, **spec):
-    made = make.deployment(replicas=replicas, **spec)
-    [container] = made["spec"]["template"]["spec"]["containers"]
-    container["resources"] = {"requests": requests or {"cpu": "200m", "memory": "128Mi"}}
-    return made
-
-
-async def status(world, name="web"):
-    return (await world.get(HORIZONTAL_POD_AUTOSCALERS, name)).get("status") or {}
-
-
-async def replicas(world):
-    return (await world.get(DEPLOYMENTS, "web"))["spec"]["replicas"]
-
-
-async def why(world, kind, name="web"):
-    return await world.condition(name, kind, HORIZONTAL_POD_AUTOSCALERS)
 
 
 async def test_a_deployment_grows_with_its_load_and_shrinks_five_minutes_after_it(world, make, agent):
@@ -231,104 +159,6 @@ async def test_metrics_that_nobody_serves_are_named(world, make, agent, metric, 
     )
     assert await world.events(reason) == [absent]
     assert await replicas(world) == 2
-
-
-class Adapters:
-    """Servers of custom and external metrics."""
-
-    def __init__(self):
-        self.values = {}
-        self.asked = []
-
-    def versions(self, group):
-        return ["v1beta2", "v1beta1"] if group == "custom.metrics.k8s.io" else ["v1beta1"]
-
-    async def read(self, path):
-        self.asked.append(path)
-        place, _, _ = path.partition("?")
-        if place not in self.values:
-            raise StatusError(status_of(404, "NotFound", "the metric is unknown"))
-        at = "2026-01-01T00:00:00Z"
-        return {
-            "items": [
-                {"describedObject": {"name": name}, "timestamp": at, "value": value}
-                for name, value in self.values[place].items()
-            ]
-        }
-
-
-@pytest.fixture
-async def adapted():
-    adapters = Adapters()
-    world = World(without=NODE_CONTROLLERS, adapters=adapters)
-    await world.start()
-    yield world, adapters
-    await world.stop()
-
-
-EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/queue"
-CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default"
-
-
-async def test_an_external_metric_scales_to_none_and_back(adapted, make):
-    world, adapters = adapted
-    adapters.values[EXTERNAL] = {"a": "4", "b": "5"}
-    selector = {"matchLabels": {"queue": "orders"}}
-    queue = {
-        "metric": {"name": "queue", "selector": selector},
-        "target": {"type": "AverageValue", "averageValue": "3"},
-    }
-    await world.apply(DEPLOYMENTS, deployment(make))
-    spec = {"minReplicas": 0, "metrics": [{"type": "External", "external": queue}]}
-    await world.apply(HORIZONTAL_POD_AUTOSCALERS, autoscaler(**spec))
-    assert await replicas(world) == 3
-    assert adapters.asked[0] == f"{EXTERNAL}?labelSelector=queue%3Dorders"
-    name = "external metric queue(&LabelSelector{MatchLabels:map[string]string{queue: orders,},"
-    [event] = await world.events("SuccessfulRescale")
-    assert event.startswith(f"New size: 3; reason: {name}")
-    await world.advance(15)
-    [metric] = (await status(world))["currentMetrics"]
-    assert metric["external"] == {"metric": queue["metric"], "current": {"averageValue": "3"}}
-    adapters.values[EXTERNAL] = {"a": "0"}
-    await world.advance(345, step=15)
-    assert await replicas(world) == 0
-    assert (await why(world, "ScaledToZero"))[:2] == ("True", "ScaledToZero")
-    adapters.values[EXTERNAL] = {"a": "5"}
-    await world.advance(15)
-    assert await replicas(world) == 2
-    assert (await why(world, "ScaledToZero"))[:2] == ("False", "NotScaledToZero")
-
-
-async def test_metrics_of_pods_and_objects_are_asked_of_their_adapter(adapted, make):
-    world, adapters = adapted
-    await world.apply(DEPLOYMENTS, deployment(make))
-    names = [pod["metadata"]["name"] for pod in await world.pods()]
-    adapters.values[f"{CUSTOM}/pods/*/hits"] = dict.fromkeys(names, "30")
-    adapters.values[f"{CUSTOM}/ingresses.networking.k8s.io/shop/rate"] = {"shop": "6"}
-    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "shop"}
-    hits = {"metric": {"name": "hits"}, "target": {"type": "AverageValue", "averageValue": "20"}}
-    rate = {"metric": {"name": "rate"}, "describedObject": ingress, "target": {"type": "Value", "value": "3"}}
-    metrics = [{"type": "Pods", "pods": hits}, {"type": "Object", "object": rate}]
-    await world.apply(HORIZONTAL_POD_AUTOSCALERS, autoscaler(metrics=metrics))
-    assert await replicas(world) == 4
-    assert f"{CUSTOM}/pods/*/hits?labelSelector=app%3Dweb" in adapters.asked
-    assert (await world.events("SuccessfulRescale")) == [
-        "New size: 4; reason: Ingress metric rate above target"
-    ]
-    shown = [
-        {"type": "Pods", "pods": {"metric": {"name": "hits"}, "current": {"averageValue": "30"}}},
-        {
-            "type": "Object",
-            "object": {"metric": {"name": "rate"}, "describedObject": ingress, "current": {"value": "6"}},
-        },
-    ]
-    assert (await status(world))["currentMetrics"] == shown
-    del adapters.values[f"{CUSTOM}/ingresses.networking.k8s.io/shop/rate"]
-    await world.advance(15)
-    assert await world.events("FailedGetObjectMetric") == [
-        "unable to get metric rate on Ingress default/shop: unable to fetch metrics from custom metrics API: "
-        "the metric is unknown"
-    ]
 
 
 async def test_what_keeps_resource_metrics_from_being_read_is_said(world, make, agent):

@@ -231,22 +231,20 @@ def agent(cluster: Cluster) -> int:
 
 def test_traffic_flows_while_ktui_is_killed_and_comes_back(cluster: Cluster, web: JSON) -> None:
     until(lambda: serves(web["spec"]["clusterIP"], 80))
-    client = cluster.containers_of("client")[-1]
-    names = subprocess.run
     where = address_of_ingress(cluster)
     taken_over = agent(cluster)
     with traffic(web["spec"]["clusterIP"], 80) as asking, traffic(*where, "shop.test") as kept:
         cluster.kill()
         before = asking.asked
         answers = [
-            names(
+            subprocess.run(
                 ["podman", "exec", c, "nslookup", "web.default.svc.cluster.local"],
                 capture_output=True,
                 check=False,
             )
             for c in cluster.containers_of("client")
         ]
-        assert any(web["spec"]["clusterIP"].encode() in answer.stdout for answer in answers), client
+        assert any(web["spec"]["clusterIP"].encode() in answer.stdout for answer in answers), answers
         cluster.start()
         cluster.until_says("web-", "exec", "client", "--", "wget", "-qO-", "http://web/")
         until(lambda: agent(cluster) not in (taken_over, 0))

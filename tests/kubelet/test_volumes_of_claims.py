@@ -31,8 +31,6 @@ from ktui.engine.kubelet.volumes import block_device
 from ktui.engine.kubelet.volumes.base import MountError, VolumeContext, VolumeError
 from ktui.engine.kubelet.volumes.pod_volumes import PodVolumes
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing groups needs root")
-
 
 def context(spec, *, fs_group=None, as_device=False, policy=None):
     container = Container(name="main")
@@ -72,7 +70,6 @@ async def test_a_local_folder_is_used_as_it_is(tmp_path):
         await made.set_up(context(local(tmp_path / "gone")))
 
 
-@needs_root
 async def test_an_fs_group_owns_all_that_is_in_a_local_volume(tmp_path):
     folder = tmp_path / "disk"
     (folder / "inner").mkdir(parents=True)
@@ -93,7 +90,6 @@ async def test_an_fs_group_owns_all_that_is_in_a_local_volume(tmp_path):
     assert (folder / "inner" / "file").stat().st_gid == 4321
 
 
-@needs_root
 async def test_what_a_host_path_leads_to_keeps_its_owner(tmp_path):
     spec = PersistentVolumeSpec(hostPath=HostPathVolumeSource(path=str(tmp_path)))
     await PodVolumes(tmp_path / "pods").set_up(context(spec, fs_group=4321))

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ktui.engine.api.documents import decode
+from ktui.engine.api.following import follow
 from ktui.engine.api.resources.flow_objects import (
     MANDATORY_LEVELS,
     MANDATORY_SCHEMAS,
     SUGGESTED_LEVELS,
     SUGGESTED_SCHEMAS,
 )
-from ktui.engine.store.base import CompactedError, Entry, Key, RevisionConflictError, Store
+from ktui.engine.store.base import Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock, rfc3339
 from ktui.kube.data import items, section, string
 from ktui.kube.errors import StatusError
@@ -51,18 +52,8 @@ class FlowUpkeep:
                 await self._tend()
 
     async def _follow(self, key: str) -> None:
-        while True:
-            try:
-                watcher = self._store.watch(key, after=self._store.revision)
-            except CompactedError:
-                continue
+        async for _ in follow(self._store, key):
             self._changed.set()
-            try:
-                async for changes in watcher:
-                    if changes:
-                        self._changed.set()
-            finally:
-                watcher.close()
 
     async def _tend(self) -> None:
         for resource, wanted in _WANTED:

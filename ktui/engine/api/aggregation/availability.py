@@ -17,7 +17,8 @@ from ktui.engine.api.aggregation.describing import Described, DescriptionError, 
 from ktui.engine.api.aggregation.reaching import Reaching
 from ktui.engine.api.aggregation.remotes import AVAILABLE, ApiServices, Place, Remote
 from ktui.engine.api.documents import decode, metadata_of
-from ktui.engine.store.base import CompactedError, Key, RevisionConflictError, Store
+from ktui.engine.api.following import follow
+from ktui.engine.store.base import Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock, rfc3339
 from ktui.kube.data import items, mapping, section, string
 from ktui.kube.errors import StatusError
@@ -60,17 +61,9 @@ class Availability:
             group.create_task(self._check_on_changes(), name="availability of APIServices")
 
     async def _follow(self, key: str) -> None:
-        while True:
-            try:
-                watcher = self._store.watch(key, after=self._store.revision)
-            except CompactedError:
-                continue
-            try:
-                async for changes in watcher:
-                    if changes and (key == API_SERVICES.key or self._api_services.remotes):
-                        self._changed.set()
-            finally:
-                watcher.close()
+        async for _ in follow(self._store, key):
+            if key == API_SERVICES.key or self._api_services.remotes:
+                self._changed.set()
 
     async def _check_on_changes(self) -> None:
         retry = _FIRST_RETRY_SECONDS

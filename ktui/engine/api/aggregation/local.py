@@ -9,8 +9,9 @@ from typing import Final
 from ktui.engine.api.aggregation.priorities import DEFINED, OWN, built_in
 from ktui.engine.api.aggregation.remotes import Place
 from ktui.engine.api.documents import decode, metadata_of
+from ktui.engine.api.following import follow
 from ktui.engine.api.registry import Registry
-from ktui.engine.store.base import CompactedError, Store
+from ktui.engine.store.base import Store
 from ktui.kube.errors import StatusError
 from ktui.kube.kinds import API_SERVICES
 from ktui.kube.resource import Object
@@ -67,17 +68,9 @@ class LocalApiServices:
 
     async def _follow(self, changed: asyncio.Event) -> None:
         """Whoever deletes one gets it back: what it tells of is still served."""
-        while True:
-            try:
-                watcher = self._store.watch(API_SERVICES.key, after=self._store.revision)
-            except CompactedError:
-                continue
-            try:
-                async for changes in watcher:
-                    if any(change.type == "DELETED" for change in changes):
-                        changed.set()
-            finally:
-                watcher.close()
+        async for changes in follow(self._store, API_SERVICES.key):
+            if changes is None or any(change.type == "DELETED" for change in changes):
+                changed.set()
 
     async def sync(self) -> None:
         """Make what is missing, and take away what is served no more."""

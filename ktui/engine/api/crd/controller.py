@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from ktui.engine.api.admission.webhooks.calling import WebhookCaller
@@ -19,8 +19,9 @@ from ktui.engine.api.crd.declare import declarations
 from ktui.engine.api.crd.facts import CLEANUP, is_condition
 from ktui.engine.api.declaration import Declaration
 from ktui.engine.api.documents import decode, metadata_of, with_metadata
+from ktui.engine.api.following import follow
 from ktui.engine.api.registry import Registry
-from ktui.engine.store.base import CompactedError, Entry, Key, RevisionConflictError, Store
+from ktui.engine.store.base import Change, Entry, Key, RevisionConflictError, Store
 from ktui.kube.clock import Clock
 from ktui.kube.data import section, strings
 from ktui.kube.errors import StatusError, status
@@ -81,30 +82,22 @@ class CustomResources:
     async def run(self) -> None:
         """Follow the definitions until cancelled."""
         try:
-            while True:
-                after = self._store.revision
-                await self.load()
-                await self._follow(after)
+            async for changes in follow(self._store, _KEY):
+                if changes is None:
+                    await self.load()
+                else:
+                    await self._take_in(changes)
         finally:
             for task in self._cleanups.values():
                 task.cancel()
             await asyncio.gather(*self._cleanups.values(), return_exceptions=True)
             self._cleanups.clear()
 
-    async def _follow(self, after: int) -> None:
-        """Until the store drops this watcher, as it does with slow ones."""
-        try:
-            watcher = self._store.watch(_KEY, after=after)
-        except CompactedError:
-            return
-        try:
-            async for changes in watcher:
-                for name in dict.fromkeys(change.key.name for change in changes):
-                    await self._sync(name)
-                if any(change.type == "DELETED" for change in changes):
-                    await self.load()
-        finally:
-            watcher.close()
+    async def _take_in(self, changes: Sequence[Change]) -> None:
+        for name in dict.fromkeys(change.key.name for change in changes):
+            await self._sync(name)
+        if any(change.type == "DELETED" for change in changes):
+            await self.load()
 
     def _entries(self) -> list[Entry]:
         return list(self._store.list(_KEY).entries)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from ktui.engine.api.declaration import Declaration
-from ktui.engine.api.resources.columns import AGE, NAME, number, text
 from ktui.engine.api.resources.validatingadmissionpolicies import (
-    default_binding,
+    binding_declaration,
     default_policy,
-    param_kind,
-    param_ref,
+    policy_columns,
 )
 from ktui.engine.api.validation.metadata import check_metadata, check_metadata_update
 from ktui.engine.api.validation.mutating_policies import check_binding, check_policy
-from ktui.kube.data import items, section, string
+from ktui.kube.data import section
 from ktui.kube.errors import Cause
 from ktui.kube.kinds import MUTATING_ADMISSION_POLICIES, MUTATING_ADMISSION_POLICY_BINDINGS
 from ktui.kube.resource import Object
@@ -30,39 +28,14 @@ DECLARATIONS = (
     Declaration(
         resource=MUTATING_ADMISSION_POLICIES,
         schema="io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
-        columns=(
-            NAME,
-            number(
-                "Mutations",
-                lambda policy: len(items(section(policy, "spec"), "mutations")),
-                "How many mutations it has.",
-            ),
-            text("ParamKind", param_kind, "The kind of its parameters."),
-            AGE,
-        ),
+        columns=policy_columns("Mutations", "mutations"),
         default=default_policy,
         needs_version=True,
         validate_create=validate_policy,
         validate_update=check_metadata_update,
         has_generation=True,
     ),
-    Declaration(
-        resource=MUTATING_ADMISSION_POLICY_BINDINGS,
-        schema="io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
-        columns=(
-            NAME,
-            text(
-                "PolicyName",
-                lambda binding: string(section(binding, "spec"), "policyName"),
-                "The policy it binds.",
-            ),
-            text("ParamRef", param_ref, "The parameters the policy gets."),
-            AGE,
-        ),
-        default=default_binding,
-        needs_version=True,
-        validate_create=validate_binding,
-        validate_update=check_metadata_update,
-        has_generation=True,
+    binding_declaration(
+        MUTATING_ADMISSION_POLICY_BINDINGS, "MutatingAdmissionPolicyBinding", validate_binding
     ),
 )

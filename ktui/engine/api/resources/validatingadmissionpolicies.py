@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ktui.engine.api.declaration import Cell, Declaration
+from collections.abc import Callable
+
+from ktui.engine.api.declaration import Cell, Column, Declaration
 from ktui.engine.api.resources.columns import AGE, NAME, number, text
 from ktui.engine.api.resources.strategy import keep_status, only_status, without_status
 from ktui.engine.api.validation.admission_policies import check_binding, check_policy
@@ -11,7 +13,7 @@ from ktui.engine.api.validation.metadata import check_metadata, check_metadata_u
 from ktui.kube.data import items, section, string
 from ktui.kube.errors import Cause
 from ktui.kube.kinds import VALIDATING_ADMISSION_POLICIES, VALIDATING_ADMISSION_POLICY_BINDINGS
-from ktui.kube.resource import Object
+from ktui.kube.resource import Object, Resource
 from ktui.kube.selector import Selector, SelectorError
 
 _UNSET = "<unset>"
@@ -62,33 +64,23 @@ def param_ref(binding: Object) -> Cell:
         return "<error>"
 
 
-DECLARATIONS = (
-    Declaration(
-        resource=VALIDATING_ADMISSION_POLICIES,
-        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
-        columns=(
-            NAME,
-            number(
-                "Validations",
-                lambda policy: len(items(section(policy, "spec"), "validations")),
-                "How many validations it has.",
-            ),
-            text("ParamKind", param_kind, "The kind of its parameters."),
-            AGE,
-        ),
-        default=default_policy,
-        prepare_create=without_status,
-        prepare_update=keep_status,
-        prepare_status=only_status,
-        needs_version=True,
-        validate_create=validate_policy,
-        validate_update=check_metadata_update,
-        has_status=True,
-        has_generation=True,
-    ),
-    Declaration(
-        resource=VALIDATING_ADMISSION_POLICY_BINDINGS,
-        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+def policy_columns(title: str, rules: str) -> tuple[Column, ...]:
+    """The columns of a kind of policy with so many `rules`."""
+    return (
+        NAME,
+        number(title, lambda policy: len(items(section(policy, "spec"), rules)), f"How many {rules} it has."),
+        text("ParamKind", param_kind, "The kind of its parameters."),
+        AGE,
+    )
+
+
+def binding_declaration(
+    resource: Resource, kind: str, validate: Callable[[Object], list[Cause]]
+) -> Declaration:
+    """The binding of a kind of policy: they all look alike."""
+    return Declaration(
+        resource=resource,
+        schema=f"io.k8s.api.admissionregistration.v1.{kind}",
         columns=(
             NAME,
             text(
@@ -101,8 +93,28 @@ DECLARATIONS = (
         ),
         default=default_binding,
         needs_version=True,
-        validate_create=validate_binding,
+        validate_create=validate,
         validate_update=check_metadata_update,
         has_generation=True,
+    )
+
+
+DECLARATIONS = (
+    Declaration(
+        resource=VALIDATING_ADMISSION_POLICIES,
+        schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+        columns=policy_columns("Validations", "validations"),
+        default=default_policy,
+        prepare_create=without_status,
+        prepare_update=keep_status,
+        prepare_status=only_status,
+        needs_version=True,
+        validate_create=validate_policy,
+        validate_update=check_metadata_update,
+        has_status=True,
+        has_generation=True,
+    ),
+    binding_declaration(
+        VALIDATING_ADMISSION_POLICY_BINDINGS, "ValidatingAdmissionPolicyBinding", validate_binding
     ),
 )

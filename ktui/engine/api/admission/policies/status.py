@@ -7,8 +7,9 @@ from typing import Final
 
 from ktui.engine.api.admission.policies.type_checking import expression_warnings
 from ktui.engine.api.documents import decode, metadata_of
+from ktui.engine.api.following import follow
 from ktui.engine.api.registry import Registry
-from ktui.engine.store.base import CompactedError, Key, RevisionConflictError, Store
+from ktui.engine.store.base import Key, RevisionConflictError, Store
 from ktui.kube.data import section
 from ktui.kube.kinds import VALIDATING_ADMISSION_POLICIES
 from ktui.kube.resource import Object
@@ -26,24 +27,11 @@ class PolicyStatus:
         self._registry = registry
 
     async def run(self) -> None:
-        """Follow the policies until cancelled; a watch that the store drops is opened again."""
-        while True:
-            after = self._store.revision
-            for entry in list(self._store.list(_KEY).entries):
-                await self._sync(entry.key.name)
-            await self._follow(after)
-
-    async def _follow(self, after: int) -> None:
-        try:
-            watcher = self._store.watch(_KEY, after=after)
-        except CompactedError:
-            return
-        try:
-            async for changes in watcher:
-                for name in dict.fromkeys(change.key.name for change in changes):
-                    await self._sync(name)
-        finally:
-            watcher.close()
+        """Follow the policies until cancelled."""
+        async for changes in follow(self._store, _KEY):
+            changed = list(self._store.list(_KEY).entries) if changes is None else changes
+            for name in dict.fromkeys(each.key.name for each in changed):
+                await self._sync(name)
 
     async def _sync(self, name: str) -> None:
         while True:
